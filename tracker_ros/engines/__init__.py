@@ -1,0 +1,1 @@
+"""Runs an exported network: ONNX Runtime here, TensorRT and torch beside it."""

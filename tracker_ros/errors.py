@@ -1,0 +1,27 @@
+"""The exceptions this package raises on purpose.
+
+Every message says what was wrong, with which value, and what to do about it, because
+these messages end up verbatim in service replies, diagnostics and on the terminal.
+"""
+
+from __future__ import annotations
+
+
+class TrackerRosError(Exception):
+    """Base of every error that tracker_ros raises on purpose."""
+
+
+class ImageError(TrackerRosError):
+    """An image cannot be used: unknown encoding, wrong step, too little data, corrupt file."""
+
+
+class TargetError(TrackerRosError):
+    """A target cannot be accepted: NaN, empty or off-image box, stamp outside the history."""
+
+
+class ModelError(TrackerRosError):
+    """A model cannot be used: card or weights missing, damaged or of the wrong shape."""
+
+
+class DataError(TrackerRosError):
+    """A data set, sequence, video or bag cannot be read."""

@@ -1,0 +1,1 @@
+"""Single-object trackers: one file per paper, and the monitor of their evidence."""

@@ -1,0 +1,78 @@
+"""Track, TrackState, Evidence: the words every room speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from tracker_ros.geometry import Box
+
+
+class TrackState(IntEnum):
+    """Is the target there? The values are those of the constants in msg/Track.msg."""
+
+    TENTATIVE = 0
+    """Set a moment ago; too few frames to vouch for it."""
+    TRACKING = 1
+    """The evidence says that the target is in the box."""
+    UNCERTAIN = 2
+    """The evidence is weak: occlusion, blur or a look-alike. The box may be wrong."""
+    LOST = 3
+    """The target is not seen. The box is the last place it was seen in."""
+    REACQUIRED = 4
+    """Seen again after LOST; becomes TRACKING when it stays."""
+
+    @property
+    def visible(self) -> bool:
+        """Whether the box claims to hold the target in this frame."""
+        return self is not TrackState.LOST
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the state is judged by, raw, so that users can set their own rules."""
+
+    score: float
+    """The tracker's own confidence in [0, 1]; comparable between frames of one model only."""
+    peak_ratio: float
+    """Second-highest response peak over the highest, in [0, 1]; near 1 means a look-alike."""
+    size_change: float
+    """Area of this box over the area of the box before; 1 means no change."""
+    contrast: float = 1.0
+    """Standard deviation of the grey values of the search crop, in grey levels / 255."""
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Seconds of wall time that one `track` call spent in each stage."""
+
+    preprocess: float = 0.0
+    inference: float = 0.0
+    postprocess: float = 0.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a single-object tracker says of one frame."""
+
+    box: Box
+    evidence: Evidence
+    times: StageTimes = field(default_factory=StageTimes)
+
+
+@dataclass(frozen=True)
+class Track:
+    """A target in one frame, as published."""
+
+    id: str
+    """Stable while the target lives; never reused within a run."""
+    box: Box
+    state: TrackState
+    evidence: Evidence
+    reason: str = ""
+    """Why the state is what it is, in words, for people."""
+    label: str = ""
+    age: int = 0
+    """Frames processed since the target was set."""
+    frames_since_seen: int = 0
+    """Frames processed since the target was last visible; 0 while it is."""

@@ -1,0 +1,1 @@
+"""Training: data, one recipe per paper, the loop. Needs torch (the `train` extra)."""
