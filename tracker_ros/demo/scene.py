@@ -1,0 +1,185 @@
+"""The scene of the demo: a film that needs no file, with the truth about its target.
+
+A buggy drives along a country road, filmed from the air. In 20 seconds happens all that makes
+tracking hard:
+
+    0 -  4 s   it drives, the camera pans along and its height changes
+    4 -  8 s   a buggy of the same make overtakes it, closely
+    8 - 12 s   it passes under a railway bridge and is hidden there
+   14 - 18 s   it is faster than the camera, leaves the picture and comes back at the same edge
+   18 - 20 s   it drives on
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tracker_ros.demo.world import LANE_OFFSET, SPRITE_SCALE, Sprite, build_world, draw_vehicle, road_heading, road_y
+from tracker_ros.geometry import Box, UInt8Image
+
+DURATION = 20.0
+"""Seconds."""
+MIN_VISIBLE = 0.05
+"""Where less than this share of the target is seen, the truth is that it is not visible."""
+
+# (second, value): smooth curves run through these.
+_TARGET_X = ((0, 330), (4, 700), (8, 1080), (10, 1270), (12, 1500), (14.5, 1790), (17, 2080), (20, 2400))
+_AHEAD = (  # world pixels from the middle of the picture to the target
+    (0, -130), (3, 60), (5.5, -50), (8, 30), (10, 60), (11.5, 10), (13.5, 60), (14.4, 190), (15.3, 372), (15.8, 408),
+    (16.2, 408), (16.7, 372), (17.6, 200), (18.6, 20), (20, -20),
+)  # fmt: skip
+_OVERTAKER_AHEAD = ((0, -560), (3.5, -330), (5, -120), (6, 0), (7, 110), (9, 420), (12, 900), (20, 1500))
+_ZOOM = ((0, 1.0), (3, 1.12), (6, 1.06), (10, 1.0), (13, 0.94), (16, 1.0), (20, 1.15))
+
+
+@dataclass(frozen=True)
+class SceneFrame:
+    """One picture of the scene and what is true of it."""
+
+    image: UInt8Image
+    box: Box | None
+    """The box round the whole target, as far as the picture reaches; None: it is not visible."""
+    visibility: float
+    """Share of the target's pixels that can be seen: 0 hidden or absent, 1 all of it."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """Where the camera looks: world point in the middle of the picture, and pixels per world pixel."""
+
+    x: float
+    y: float
+    zoom: float
+
+
+class Scene:
+    """A film of `len(scene)` frames; `frame(i)` depends on `i` and on the arguments only."""
+
+    def __init__(self, width: int = 640, height: int = 480, fps: float = 30.0, seed: int = 7) -> None:
+        """Draw the world (a second or so); `width`, `height` in pixels, `fps` in frames per second."""
+        self.width, self.height, self.fps = width, height, fps
+        rng = np.random.default_rng(seed)
+        self._world = build_world(rng)
+        self._target = draw_vehicle((38, 82, 226), (238, 242, 244), chequered=True)
+        self._overtaker = draw_vehicle((44, 128, 232), (70, 60, 56), chequered=False)
+        grain = rng.normal(0.0, 2.2, (height + 64, width + 64, 3))
+        self._brighter = np.clip(np.round(grain), 0, 255).astype(np.uint8)
+        self._darker = np.clip(np.round(-grain), 0, 255).astype(np.uint8)
+
+    def __len__(self) -> int:
+        return round(DURATION * self.fps)
+
+    def frame(self, index: int) -> SceneFrame:
+        """Film frame `index`, 0 to len - 1. Raises IndexError beyond the end."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} is not in a scene of {len(self)} frames")
+        second = index / self.fps
+        view = self._view(second)
+        to_picture = np.array(
+            [
+                [view.zoom, 0, self.width / 2 - view.zoom * view.x],
+                [0, view.zoom, self.height / 2 - view.zoom * view.y],
+            ]
+        )
+        size = (self.width, self.height)
+        image = cv2.warpAffine(self._world.ground, to_picture, size, borderMode=cv2.BORDER_REFLECT_101)
+        x = _curve(_TARGET_X, second)
+        self._drive(image, self._overtaker, x + _curve(_OVERTAKER_AHEAD, second), -LANE_OFFSET, view)
+        visibility, box = self._drive(image, self._target, x, LANE_OFFSET, view)
+        self._add_grain(image, index)
+        return SceneFrame(image, box if visibility >= MIN_VISIBLE else None, visibility)
+
+    def _view(self, second: float) -> _View:
+        x = _curve(_TARGET_X, second) - _curve(_AHEAD, second)
+        y = 450.0 + 0.5 * (road_y(x) - 450.0) + 18.0 * math.sin(second * 0.7)
+        return _View(x, y, _curve(_ZOOM, second) * self.width / 640)
+
+    def _drive(self, image: UInt8Image, sprite: Sprite, x: float, offset: float, view: _View) -> tuple[float, Box]:
+        """Draw a vehicle on the road; its visible share, and its box within the picture."""
+        heading = road_heading(x)
+        cos, sin = math.cos(heading) * view.zoom, math.sin(heading) * view.zoom
+        turn = np.array([[cos, -sin], [sin, cos]])
+        centre = np.array(
+            [
+                self.width / 2 + view.zoom * (x - offset * math.sin(heading) - view.x),
+                self.height / 2 + view.zoom * (road_y(x) + offset * math.cos(heading) - view.y),
+            ]
+        )
+        corners = sprite.outline @ turn.T + centre
+        (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+        box = Box(float(x0), float(y0), float(x1 - x0), float(y1 - y0)).clipped(self.width, self.height)
+
+        pad = 6 * view.zoom  # room for the shadow
+        left, top = math.floor(x0 - pad), math.floor(y0 - pad)
+        patch = (math.ceil(x1 + pad) - left, math.ceil(y1 + pad) - top)
+        sprite_height, sprite_width = sprite.premultiplied.shape[:2]
+        place = np.empty((2, 3))
+        place[:, :2] = turn / SPRITE_SCALE
+        # Pixel centres are whole numbers for cv2, half numbers for outlines and boxes.
+        middle = np.array([sprite_width / 2 - 0.5, sprite_height / 2 - 0.5])
+        place[:, 2] = centre - (left, top) - 0.5 - place[:, :2] @ middle
+        layer = cv2.warpAffine(sprite.premultiplied, place, patch, flags=cv2.INTER_LINEAR)
+
+        within_x = slice(max(-left, 0), max(min(self.width - left, patch[0]), 0))
+        within_y = slice(max(-top, 0), max(min(self.height - top, patch[1]), 0))
+        if within_x.start >= within_x.stop or within_y.start >= within_y.stop:
+            return 0.0, box
+        open_sky = 1.0 - self._cover_of(left, top, patch, view)
+        alpha = layer[..., 3]
+        seen = alpha * open_sky
+        visibility = float(seen[within_y, within_x].sum() / alpha.sum())
+
+        shift = np.array([[1, 0, 3.0 * view.zoom], [0, 1, 4.0 * view.zoom]])
+        shadow = 0.45 * open_sky * cv2.warpAffine(cv2.blur(alpha, (3, 3)), shift, patch)
+        target = image[
+            top + within_y.start : top + within_y.stop, left + within_x.start : left + within_x.stop
+        ]
+        keep = ((1 - shadow) * (1 - seen))[within_y, within_x, None]
+        light = (layer[..., :3] * (255 * open_sky[..., None]))[within_y, within_x]
+        target[:] = np.clip(target * keep + light + 0.5, 0, 255).astype(np.uint8)
+        return visibility, box
+
+    def _cover_of(self, left: int, top: int, patch: tuple[int, int], view: _View) -> npt.NDArray[np.float32]:
+        """How much of each pixel of a patch of the picture lies under something, 0 to 1."""
+        to_world = np.array(
+            [
+                [1 / view.zoom, 0, view.x + (left - self.width / 2) / view.zoom],
+                [0, 1 / view.zoom, view.y + (top - self.height / 2) / view.zoom],
+            ]
+        )
+        cover = cv2.warpAffine(
+            self._world.cover, to_world, patch, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        )
+        return np.asarray(cover, np.float32) / 255
+
+    def _add_grain(self, image: UInt8Image, index: int) -> None:
+        """The noise of the camera: one field of it, shifted from frame to frame."""
+        dx, dy = (index * 29) % 64, (index * 43 + 17) % 64
+        window = (slice(dy, dy + self.height), slice(dx, dx + self.width))
+        cv2.add(image, self._brighter[window], image)
+        cv2.subtract(image, self._darker[window], image)
+
+
+def _curve(points: tuple[tuple[float, float], ...], second: float) -> float:
+    """Value at `second` of the smooth (Catmull-Rom) curve through `points`."""
+    times = [time for time, _ in points]
+    right = min(max(sum(time <= second for time in times), 1), len(points) - 1)
+    (t0, v0), (t1, v1) = points[right - 1], points[right]
+
+    def slope(index: int) -> float:
+        before, after = points[max(index - 1, 0)], points[min(index + 1, len(points) - 1)]
+        return (after[1] - before[1]) / (after[0] - before[0])
+
+    span = t1 - t0
+    u = (second - t0) / span
+    return (
+        v0 * (2 * u**3 - 3 * u**2 + 1)
+        + v1 * (3 * u**2 - 2 * u**3)
+        + slope(right - 1) * span * (u**3 - 2 * u**2 + u)
+        + slope(right) * span * (u**3 - u**2)
+    )
