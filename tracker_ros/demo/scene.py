@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tracker_ros.demo.world import LANE_OFFSET, SPRITE_SCALE, Sprite, build_world, draw_vehicle, road_heading, road_y
+from tracker_ros.demo.vehicles import SPRITE_SCALE, Sprite, draw_vehicle
+from tracker_ros.demo.world import LANE_OFFSET, build_world, road_heading, road_y
 from tracker_ros.geometry import Box, UInt8Image
 
 DURATION = 20.0
@@ -28,13 +29,17 @@ MIN_VISIBLE = 0.05
 """Where less than this share of the target is seen, the truth is that it is not visible."""
 
 # (second, value): smooth curves run through these.
-_TARGET_X = ((0, 330), (4, 700), (8, 1080), (10, 1270), (12, 1500), (14.5, 1790), (17, 2080), (20, 2400))
-_AHEAD = (  # world pixels from the middle of the picture to the target
-    (0, -130), (3, 60), (5.5, -50), (8, 30), (10, 60), (11.5, 10), (13.5, 60), (14.4, 190), (15.3, 372), (15.8, 408),
-    (16.2, 408), (16.7, 372), (17.6, 200), (18.6, 20), (20, -20),
-)  # fmt: skip
-_OVERTAKER_AHEAD = ((0, -560), (3.5, -330), (5, -120), (6, 0), (7, 110), (9, 420), (12, 900), (20, 1500))
+# fmt: off
+_TARGET_X = ((0, 330), (4, 700), (8, 1080), (10, 1270), (12, 1500), (14.5, 1790), (17, 2080),
+             (20, 2400))
+# World pixels from the middle of the picture to the target:
+_AHEAD = ((0, -130), (3, 60), (5.5, -50), (8, 30), (10, 60), (11.5, 10), (13.5, 60), (14.4, 190),
+          (15.3, 372), (15.8, 408), (16.2, 408), (16.7, 372), (17.6, 200), (18.6, 20), (20, -20))
+# World pixels from the target to the overtaker:
+_OVERTAKER_AHEAD = ((0, -560), (3.5, -330), (5, -120), (6, 0), (7, 110), (9, 420), (12, 900),
+                    (20, 1500))
 _ZOOM = ((0, 1.0), (3, 1.12), (6, 1.06), (10, 1.0), (13, 0.94), (16, 1.0), (20, 1.15))
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,36 @@ class SceneFrame:
 
 @dataclass(frozen=True)
 class _View:
-    """Where the camera looks: world point in the middle of the picture, and pixels per world pixel."""
+    """Where the camera looks: the world point amid the picture, pixels per world pixel."""
 
     x: float
     y: float
     zoom: float
 
 
+@dataclass(frozen=True)
+class _Vehicle:
+    """A vehicle in one frame: a patch of the picture, perhaps reaching beyond its border."""
+
+    box: Box
+    left: int
+    top: int
+    columns: slice
+    rows: slice
+    """The part of the patch within the picture."""
+    layer: npt.NDArray[np.float32]
+    open_sky: npt.NDArray[np.float32]
+    """How much of each pixel of the patch nothing hides, 0 to 1."""
+    zoom: float
+
+
 class Scene:
     """A film of `len(scene)` frames; `frame(i)` depends on `i` and on the arguments only."""
 
-    def __init__(self, width: int = 640, height: int = 480, fps: float = 30.0, seed: int = 7) -> None:
-        """Draw the world (a second or so); `width`, `height` in pixels, `fps` in frames per second."""
+    def __init__(
+        self, width: int = 640, height: int = 480, fps: float = 30.0, seed: int = 7
+    ) -> None:
+        """Draw the world (about a second); `width` and `height` in pixels, `fps` in hertz."""
         self.width, self.height, self.fps = width, height, fps
         rng = np.random.default_rng(seed)
         self._world = build_world(rng)
@@ -76,10 +99,7 @@ class Scene:
 
     def frame(self, index: int) -> SceneFrame:
         """Film frame `index`, 0 to len - 1. Raises IndexError beyond the end."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"frame {index} is not in a scene of {len(self)} frames")
-        second = index / self.fps
-        view = self._view(second)
+        view = self._view(index)
         to_picture = np.array(
             [
                 [view.zoom, 0, self.width / 2 - view.zoom * view.x],
@@ -87,20 +107,44 @@ class Scene:
             ]
         )
         size = (self.width, self.height)
-        image = cv2.warpAffine(self._world.ground, to_picture, size, borderMode=cv2.BORDER_REFLECT_101)
-        x = _curve(_TARGET_X, second)
-        self._drive(image, self._overtaker, x + _curve(_OVERTAKER_AHEAD, second), -LANE_OFFSET, view)
-        visibility, box = self._drive(image, self._target, x, LANE_OFFSET, view)
+        ground = cv2.warpAffine(
+            self._world.ground, to_picture, size, borderMode=cv2.BORDER_REFLECT_101
+        )
+        image = np.asarray(ground, np.uint8)
+        overtaker, target = self._vehicles(index, view)
+        self._draw(image, overtaker)
+        self._draw(image, target)
         self._add_grain(image, index)
-        return SceneFrame(image, box if visibility >= MIN_VISIBLE else None, visibility)
+        visibility = self._visibility(target)
+        return SceneFrame(image, target.box if visibility >= MIN_VISIBLE else None, visibility)
 
-    def _view(self, second: float) -> _View:
+    def truth(self) -> tuple[Box | None, ...]:
+        """The box of every frame, without filming them (a tenth of the time)."""
+        boxes: list[Box | None] = []
+        for index in range(len(self)):
+            target = self._vehicles(index, self._view(index))[1]
+            boxes.append(target.box if self._visibility(target) >= MIN_VISIBLE else None)
+        return tuple(boxes)
+
+    def _view(self, index: int) -> _View:
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} is not in a scene of {len(self)} frames")
+        second = index / self.fps
         x = _curve(_TARGET_X, second) - _curve(_AHEAD, second)
         y = 450.0 + 0.5 * (road_y(x) - 450.0) + 18.0 * math.sin(second * 0.7)
         return _View(x, y, _curve(_ZOOM, second) * self.width / 640)
 
-    def _drive(self, image: UInt8Image, sprite: Sprite, x: float, offset: float, view: _View) -> tuple[float, Box]:
-        """Draw a vehicle on the road; its visible share, and its box within the picture."""
+    def _vehicles(self, index: int, view: _View) -> tuple[_Vehicle, _Vehicle]:
+        """The overtaker and the target as they are in frame `index`."""
+        second = index / self.fps
+        x = _curve(_TARGET_X, second)
+        return (
+            self._place(self._overtaker, x + _curve(_OVERTAKER_AHEAD, second), -LANE_OFFSET, view),
+            self._place(self._target, x, LANE_OFFSET, view),
+        )
+
+    def _place(self, sprite: Sprite, x: float, offset: float, view: _View) -> _Vehicle:
+        """Turn, scale and move a sprite to its place on the road, `offset` right of the middle."""
         heading = road_heading(x)
         cos, sin = math.cos(heading) * view.zoom, math.sin(heading) * view.zoom
         turn = np.array([[cos, -sin], [sin, cos]])
@@ -112,39 +156,55 @@ class Scene:
         )
         corners = sprite.outline @ turn.T + centre
         (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
-        box = Box(float(x0), float(y0), float(x1 - x0), float(y1 - y0)).clipped(self.width, self.height)
+        box = Box(float(x0), float(y0), float(x1 - x0), float(y1 - y0))
 
         pad = 6 * view.zoom  # room for the shadow
         left, top = math.floor(x0 - pad), math.floor(y0 - pad)
-        patch = (math.ceil(x1 + pad) - left, math.ceil(y1 + pad) - top)
+        size = (math.ceil(x1 + pad) - left, math.ceil(y1 + pad) - top)
         sprite_height, sprite_width = sprite.premultiplied.shape[:2]
         place = np.empty((2, 3))
         place[:, :2] = turn / SPRITE_SCALE
         # Pixel centres are whole numbers for cv2, half numbers for outlines and boxes.
         middle = np.array([sprite_width / 2 - 0.5, sprite_height / 2 - 0.5])
         place[:, 2] = centre - (left, top) - 0.5 - place[:, :2] @ middle
-        layer = cv2.warpAffine(sprite.premultiplied, place, patch, flags=cv2.INTER_LINEAR)
+        return _Vehicle(
+            box=box.clipped(self.width, self.height),
+            left=left,
+            top=top,
+            columns=slice(max(-left, 0), max(min(self.width - left, size[0]), 0)),
+            rows=slice(max(-top, 0), max(min(self.height - top, size[1]), 0)),
+            layer=np.asarray(cv2.warpAffine(sprite.premultiplied, place, size), np.float32),
+            open_sky=1.0 - self._cover_of(left, top, size, view),
+            zoom=view.zoom,
+        )
 
-        within_x = slice(max(-left, 0), max(min(self.width - left, patch[0]), 0))
-        within_y = slice(max(-top, 0), max(min(self.height - top, patch[1]), 0))
-        if within_x.start >= within_x.stop or within_y.start >= within_y.stop:
-            return 0.0, box
-        open_sky = 1.0 - self._cover_of(left, top, patch, view)
-        alpha = layer[..., 3]
-        seen = alpha * open_sky
-        visibility = float(seen[within_y, within_x].sum() / alpha.sum())
+    @staticmethod
+    def _visibility(vehicle: _Vehicle) -> float:
+        alpha = vehicle.layer[..., 3]
+        seen = (alpha * vehicle.open_sky)[vehicle.rows, vehicle.columns]
+        return float(seen.sum() / alpha.sum())
 
-        shift = np.array([[1, 0, 3.0 * view.zoom], [0, 1, 4.0 * view.zoom]])
-        shadow = 0.45 * open_sky * cv2.warpAffine(cv2.blur(alpha, (3, 3)), shift, patch)
-        target = image[
-            top + within_y.start : top + within_y.stop, left + within_x.start : left + within_x.stop
+    @staticmethod
+    def _draw(image: UInt8Image, vehicle: _Vehicle) -> None:
+        rows, columns = vehicle.rows, vehicle.columns
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return
+        height, width, _ = vehicle.layer.shape
+        alpha = vehicle.layer[..., 3]
+        shift = np.array([[1, 0, 3.0 * vehicle.zoom], [0, 1, 4.0 * vehicle.zoom]])
+        shadow = 0.45 * cv2.warpAffine(cv2.blur(alpha, (3, 3)), shift, (width, height))
+        keep = (1 - shadow * vehicle.open_sky) * (1 - alpha * vehicle.open_sky)
+        light = vehicle.layer[..., :3] * (255 * vehicle.open_sky[..., None])
+        part = image[
+            vehicle.top + rows.start : vehicle.top + rows.stop,
+            vehicle.left + columns.start : vehicle.left + columns.stop,
         ]
-        keep = ((1 - shadow) * (1 - seen))[within_y, within_x, None]
-        light = (layer[..., :3] * (255 * open_sky[..., None]))[within_y, within_x]
-        target[:] = np.clip(target * keep + light + 0.5, 0, 255).astype(np.uint8)
-        return visibility, box
+        painted = part * keep[rows, columns, None] + light[rows, columns]
+        part[:] = np.clip(painted + 0.5, 0, 255).astype(np.uint8)
 
-    def _cover_of(self, left: int, top: int, patch: tuple[int, int], view: _View) -> npt.NDArray[np.float32]:
+    def _cover_of(
+        self, left: int, top: int, patch: tuple[int, int], view: _View
+    ) -> npt.NDArray[np.float32]:
         """How much of each pixel of a patch of the picture lies under something, 0 to 1."""
         to_world = np.array(
             [
@@ -155,7 +215,7 @@ class Scene:
         cover = cv2.warpAffine(
             self._world.cover, to_world, patch, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
-        return np.asarray(cover, np.float32) / 255
+        return np.asarray(np.asarray(cover, np.float32) / 255, np.float32)
 
     def _add_grain(self, image: UInt8Image, index: int) -> None:
         """The noise of the camera: one field of it, shifted from frame to frame."""

@@ -1,4 +1,4 @@
-"""The world that the demo's scene films, seen from above: ground, road, bridge and vehicles.
+"""The world that the demo's scene films, seen from above: ground, road and bridge.
 
 Everything is drawn here from random numbers and a few polygons; no file is read. The
 distances are world pixels: at zoom 1 a world pixel is one pixel of a 640 pixel wide picture.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,20 +22,8 @@ LANE_OFFSET = 31.0
 """From the middle of the road to the middle of a lane."""
 BRIDGE_LEFT, BRIDGE_RIGHT = 1290, 1440
 """The bridge crosses over the road between these two abscissas."""
-SPRITE_SCALE = 2
-"""Sprites are drawn this much larger than the world, so that rotating them stays sharp."""
 
 Float32Field = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Sprite:
-    """A vehicle seen from above, heading right."""
-
-    premultiplied: Float32Field
-    """(height, width, 4): blue, green, red, each already times alpha, then alpha; 0 to 1."""
-    outline: Float32Field
-    """(n, 2): the convex hull of its pixels, x forward and y right, world pixels, origin amid."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,9 @@ def build_world(rng: np.random.Generator) -> World:
     return World(np.clip(ground.astype(np.float32) + grain, 0, 255).astype(np.uint8), cover)
 
 
-def noise(rng: np.random.Generator, height: int, width: int, cell: int, octaves: int) -> Float32Field:
+def noise(
+    rng: np.random.Generator, height: int, width: int, cell: int, octaves: int
+) -> Float32Field:
     """Smooth noise, about -1 to 1: octaves of random grids, each of half the cell and weight."""
     total = np.zeros((height, width), np.float32)
     weight = 0.5
@@ -88,7 +79,7 @@ def _meadow(rng: np.random.Generator) -> UInt8Image:
     straw = np.array((88, 140, 146), np.float32)
     mix = np.clip(0.45 + 0.9 * dry, 0, 1)
     colour = green * (1 - mix) + straw * mix
-    return np.clip(colour * (1 + 0.28 * blades), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(colour * (1 + 0.28 * blades), 0, 255), np.uint8)
 
 
 def _draw_fields(ground: UInt8Image, rng: np.random.Generator) -> None:
@@ -109,7 +100,7 @@ def _draw_fields(ground: UInt8Image, rng: np.random.Generator) -> None:
         _paint(part, cv2.GaussianBlur(mask, (0, 0), 3), 0.85 * picture + 0.15 * part)
 
 
-def _paint(ground: UInt8Image, mask: npt.NDArray[np.uint8], picture: Float32Field) -> None:
+def _paint(ground: UInt8Image, mask: cv2.typing.MatLike, picture: npt.NDArray[Any]) -> None:
     """Lay `picture` over the ground where the mask is 255, and in part where it is less."""
     weight = mask[..., None].astype(np.float32) / 255
     ground[:] = np.clip(ground * (1 - weight) + picture * weight, 0, 255).astype(np.uint8)
@@ -130,13 +121,15 @@ def _draw_road(ground: UInt8Image, rng: np.random.Generator) -> None:
     verge, asphalt = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     cv2.polylines(verge, [middle], False, 255, ROAD_WIDTH + 26, cv2.LINE_AA, 4)
     cv2.polylines(asphalt, [middle], False, 255, ROAD_WIDTH, cv2.LINE_AA, 4)
-    rough = 1 + 0.10 * noise(rng, *shape, 64, 5)[..., None]
-    _paint(ground, cv2.GaussianBlur(verge, (0, 0), 5), np.array((112, 138, 150), np.float32) * rough)
+    rough = 1 + 0.10 * noise(rng, WORLD_HEIGHT, WORLD_WIDTH, 64, 5)[..., None]
+    _paint(
+        ground, cv2.GaussianBlur(verge, (0, 0), 5), np.array((112, 138, 150), np.float32) * rough
+    )
     _paint(ground, asphalt, np.array((104, 100, 98), np.float32) * rough)
     for edge in (-ROAD_WIDTH / 2 + 6, ROAD_WIDTH / 2 - 6):
         line = _road_line(edge, -60, WORLD_WIDTH + 60)
         cv2.polylines(ground, [line], False, (205, 210, 212), 3, cv2.LINE_AA, 4)
-    for x in range(0, WORLD_WIDTH, 76):
+    for x in np.arange(0.0, WORLD_WIDTH, 76.0):
         cv2.polylines(ground, [_road_line(0, x, x + 36)], False, (205, 210, 212), 3, cv2.LINE_AA, 4)
     patches = np.zeros(shape, np.uint8)  # of newer asphalt: the road itself has something to see
     for _ in range(14):
@@ -156,16 +149,27 @@ def _shade(ground: UInt8Image, mask: npt.NDArray[np.uint8], darkness: float, blu
 def _draw_houses(ground: UInt8Image, rng: np.random.Generator) -> None:
     """Gabled roofs: a bright and a dark half, rows of tiles, a shadow."""
     roofs = ((66, 84, 150), (104, 108, 116), (86, 112, 160), (130, 120, 108))
-    sides = ((480, -1), (560, 1), (950, -1), (1040, 1), (1600, -1), (1940, 1), (2330, -1), (2420, 1))
+    sides = (
+        (480, -1),
+        (560, 1),
+        (950, -1),
+        (1040, 1),
+        (1600, -1),
+        (1940, 1),
+        (2330, -1),
+        (2420, 1),
+    )
     houses = []
     for x, side in sides:
         angle = math.degrees(road_heading(x)) + rng.uniform(-6, 6)
         size = (rng.uniform(84, 120), rng.uniform(62, 82))
         centre = (float(x), road_y(x) + side * rng.uniform(135, 160))
-        houses.append((cv2.boxPoints((centre, size, angle)), np.array(roofs[rng.integers(4)], float)))
+        houses.append(
+            (cv2.boxPoints((centre, size, angle)), np.array(roofs[rng.integers(4)], float))
+        )
     shadow = np.zeros(ground.shape[:2], np.uint8)
     for corners, _ in houses:
-        cv2.fillPoly(shadow, [(corners + (9, 12)).astype(np.int32)], 255)
+        cv2.fillPoly(shadow, [(corners + np.array((9, 12))).astype(np.int32)], 255)
     _shade(ground, shadow, 0.5, 2.0)
     for corners, roof in houses:
         ridge = (corners[[0, 3]] + corners[[1, 2]]) / 2
@@ -182,7 +186,9 @@ def _draw_trees(ground: UInt8Image, rng: np.random.Generator) -> None:
     """Round trees beside the road: a shadow, then tufts from dark to light towards the sun."""
     places = [(rng.uniform(0, WORLD_WIDTH), rng.uniform(0, WORLD_HEIGHT)) for _ in range(190)]
     trees = [(x, y, rng.uniform(13, 30)) for x, y in places]
-    trees = [tree for tree in trees if abs(tree[1] - road_y(tree[0])) > ROAD_WIDTH / 2 + 22 + tree[2]]
+    trees = [
+        tree for tree in trees if abs(tree[1] - road_y(tree[0])) > ROAD_WIDTH / 2 + 22 + tree[2]
+    ]
     shadow = np.zeros(ground.shape[:2], np.uint8)
     for x, y, radius in trees:
         cv2.circle(shadow, (int(x + radius * 0.45), int(y + radius * 0.6)), int(radius), 255, -1)
@@ -198,17 +204,23 @@ def _draw_trees(ground: UInt8Image, rng: np.random.Generator) -> None:
                 int(y + distance * math.sin(angle) - 0.3 * radius * light),
             )
             colour = tuple(float(c * tint * (0.62 + 0.75 * light)) for c in (46, 92, 62))
-            cv2.circle(ground, centre, max(int(radius * (0.42 - 0.2 * light)), 2), colour, -1, cv2.LINE_AA)
+            cv2.circle(
+                ground, centre, max(int(radius * (0.42 - 0.2 * light)), 2), colour, -1, cv2.LINE_AA
+            )
 
 
-def _draw_bridge(ground: UInt8Image, cover: npt.NDArray[np.uint8], rng: np.random.Generator) -> None:
+def _draw_bridge(
+    ground: UInt8Image, cover: npt.NDArray[np.uint8], rng: np.random.Generator
+) -> None:
     """A railway bridge straight across: sleepers, rails and parapets; it hides what is below."""
     left, right = BRIDGE_LEFT, BRIDGE_RIGHT
     shadow = np.zeros(ground.shape[:2], np.uint8)
     cv2.rectangle(shadow, (left, 0), (right + 16, WORLD_HEIGHT), 255, -1)
     _shade(ground, shadow, 0.5, 4.0)
     deck = 1 + 0.16 * noise(rng, WORLD_HEIGHT, right - left, 16, 3)[..., None]
-    ground[:, left:right] = np.clip(np.array((126, 138, 146), np.float32) * deck, 0, 255).astype(np.uint8)
+    ground[:, left:right] = np.clip(np.array((126, 138, 146), np.float32) * deck, 0, 255).astype(
+        np.uint8
+    )
     for track in (left + 44, right - 44):
         for y in range(6, WORLD_HEIGHT, 16):
             cv2.rectangle(ground, (track - 25, y), (track + 25, y + 6), (58, 72, 84), -1)
@@ -218,52 +230,3 @@ def _draw_bridge(ground: UInt8Image, cover: npt.NDArray[np.uint8], rng: np.rando
         cv2.rectangle(ground, (parapet, 0), (parapet + 8, WORLD_HEIGHT), (168, 176, 180), -1)
         cv2.rectangle(ground, (parapet, 0), (parapet + 8, WORLD_HEIGHT), (96, 100, 104), 1)
     cover[:, left:right] = 255
-
-
-def draw_vehicle(body: tuple[int, int, int], stripe: tuple[int, int, int], chequered: bool) -> Sprite:
-    """A buggy from above: four wheels, a tapered body, a cabin, a stripe; BGR colours."""
-    fine = 4  # drawn finer than the sprite and averaged, for smooth edges
-    unit = SPRITE_SCALE * fine
-    height, width = 56 * unit, 96 * unit
-    colour = np.zeros((height, width, 3), np.uint8)
-    alpha = np.zeros((height, width), np.uint8)
-
-    def fill(points: list[tuple[float, float]], bgr: tuple[int, int, int], mirror: bool = False) -> None:
-        for sign in (1, -1) if mirror else (1,):
-            corners = [(round((x + 48) * unit), round((sign * y + 28) * unit)) for x, y in points]
-            cv2.fillPoly(colour, [np.array(corners, np.int32)], bgr)
-            cv2.fillPoly(alpha, [np.array(corners, np.int32)], 255)
-
-    def box(x0: float, y0: float, x1: float, y1: float, bgr: tuple[int, int, int], mirror: bool = False) -> None:
-        fill([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], bgr, mirror)
-
-    dark = tuple(int(c * 0.55) for c in body)
-    for axle in (-24, 20):
-        box(axle - 8, 14, axle + 8, 23, (34, 32, 32), mirror=True)
-        for tread in (-5, -1, 3):
-            box(axle + tread, 15, axle + tread + 1.6, 22.5, (78, 76, 76), mirror=True)
-    hull = [(-38, -11), (-34, -16), (4, -16), (26, -13), (38, -7), (40, 0), (38, 7), (26, 13), (4, 16), (-34, 16), (-38, 11)]
-    fill(hull, (dark[0], dark[1], dark[2]))
-    fill([(x * 0.95, y * 0.88) for x, y in hull], body)
-    box(-36, -3.5, 39, 3.5, stripe)
-    fill([(-22, -11.5), (6, -11.5), (6, 11.5), (-22, 11.5)], (52, 44, 40))  # glass
-    box(-18, -9, 1, 9, body)
-    if chequered:
-        for column in range(4):
-            for row in range(4):
-                if (column + row) % 2:
-                    box(-18 + 4.75 * column, -9 + 4.5 * row, -13.25 + 4.75 * column, -4.5 + 4.5 * row, stripe)
-    else:
-        box(-18, -3, 1, 3, stripe)
-    fill([(32, 5), (37, 4), (36, 8), (31, 10)], (150, 236, 250), mirror=True)  # headlights
-    box(-38, 7, -35, 11, (40, 40, 200), mirror=True)  # tail lights
-    box(-30, -14.5, -25, 14.5, (30, 30, 30))  # roll bar
-
-    size = (width // fine, height // fine)
-    small_alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    lit = colour.astype(np.float32) * (alpha[..., None] / np.float32(255))
-    small = cv2.resize(lit, size, interpolation=cv2.INTER_AREA) / 255
-    ys, xs = np.nonzero(alpha)
-    hull_points = cv2.convexHull(np.stack([xs, ys], 1).astype(np.int32))[:, 0].astype(np.float32)
-    outline = (hull_points + 0.5) / unit - np.array((48, 28), np.float32)
-    return Sprite(np.dstack([small, small_alpha]).astype(np.float32), outline.astype(np.float32))
