@@ -7,9 +7,10 @@ corner and its size; both are real numbers and a box may reach over the image bo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -93,3 +94,49 @@ class Box:
 
 MIN_SIDE = 2.0
 """Smallest side, in pixels, of a box that a tracker accepts."""
+
+
+def context_side(w: float, h: float, context: float = 0.5) -> float:
+    """Side of the square around a box of size (w, h) that the Siamese papers crop.
+
+    The margin is `context` times (w + h): side = sqrt((w + margin) * (h + margin)).
+    """
+    margin = context * (w + h)
+    return math.sqrt((w + margin) * (h + margin))
+
+
+def square_crop(
+    image: UInt8Image, x0: int, y0: int, side: int, out: int, fill: Sequence[float]
+) -> UInt8Image:
+    """The square with top-left pixel (x0, y0), resized to (out, out, 3) with cv2 bilinear.
+
+    What lies outside the image is filled with the BGR colour `fill`. Only the pixels inside
+    are read; where the square lies inside the image, none is copied before the resize.
+    """
+    height, width = image.shape[:2]
+    left, top = max(-x0, 0), max(-y0, 0)
+    right, bottom = max(x0 + side - width, 0), max(y0 + side - height, 0)
+    if left >= side or top >= side or right >= side or bottom >= side:
+        return np.full((out, out, 3), fill, np.float64).astype(np.uint8)
+    inside = image[y0 + top : y0 + side - bottom, x0 + left : x0 + side - right]
+    if left or top or right or bottom:
+        inside = cv2.copyMakeBorder(  # type: ignore[assignment]
+            inside, top, bottom, left, right, cv2.BORDER_CONSTANT, value=tuple(fill)
+        )
+    if side == out:
+        return inside
+    return cv2.resize(inside, (out, out), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def mean_colour(image: UInt8Image) -> tuple[float, float, float]:
+    """Mean of each channel of (H, W, 3), B, G, R."""
+    b, g, r, _ = cv2.mean(image)
+    return (b, g, r)
+
+
+def grey_contrast(image: UInt8Image) -> float:
+    """Standard deviation of the grey values, over 255: 0 for a blank image.
+
+    Measured on every fourth pixel of the green channel: enough to tell a black frame.
+    """
+    return float(image[::4, ::4, 1].std()) / 255

@@ -39,7 +39,7 @@ class Evidence:
     size_change: float
     """Area of this box over the area of the box before; 1 means no change."""
     contrast: float = 1.0
-    """Standard deviation of the grey values of the search crop, in grey levels / 255."""
+    """Standard deviation of the grey values of the search crop, over 255; 0: blank."""
 
 
 @dataclass(frozen=True)

@@ -18,4 +18,17 @@ class Tracker(Protocol):
         """
 
     def track(self, image: UInt8Image) -> Estimate:
-        """Find the target in the next frame, of the same kind of image as `init` took."""
+        """Find the target in the next frame, around where it was last."""
+
+
+class SearchingTracker(Tracker, Protocol):
+    """A tracker that can also look elsewhere: what finds a lost target again."""
+
+    def look_at(self, image: UInt8Image, cx: float, cy: float) -> Estimate:
+        """What there is around (cx, cy), for a target of the size it was last seen in.
+
+        The tracker's own state stays as it is, until `accept` makes the estimate its state.
+        """
+
+    def accept(self, estimate: Estimate) -> None:
+        """Go on from the box of an estimate of `look_at`."""

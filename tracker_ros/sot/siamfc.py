@@ -1,0 +1,182 @@
+"""SiamFC tracking over a pyramid of scales. Source: specs of SiamFC, section 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tracker_ros.engines.engine import Engine
+from tracker_ros.geometry import (
+    Box,
+    UInt8Image,
+    context_side,
+    grey_contrast,
+    mean_colour,
+    square_crop,
+)
+from tracker_ros.track import Estimate, Evidence, StageTimes
+
+Float32 = npt.NDArray[np.float32]
+TEMPLATE, INSTANCE, STRIDE, UPSAMPLING = 127, 255, 8, 16
+RESPONSE = 17 * UPSAMPLING
+SATURATION = (0.2, 5.0)
+"""The search side stays within these multiples of its first value, as in the authors' code."""
+
+
+@dataclass(frozen=True)
+class SiamFCParameters:
+    """Tracking values of one model; the defaults are those of the published SiamFC-3s."""
+
+    scales: int = 3
+    scale_step: float = 1.0375
+    scale_penalty: float = 0.9745
+    scale_lr: float = 0.59
+    window_influence: float = 0.176
+    hold_score: float = 0.0
+    """Below this score the box stays where it was."""
+
+
+@dataclass
+class _State:
+    cx: float
+    cy: float
+    w: float
+    h: float
+    search_side: float
+
+
+def subwindow(
+    image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: tuple[float, ...]
+) -> UInt8Image:
+    """The port's crop: integer side, corner rounded half to even, fill rounded."""
+    size = round(side)
+    x0, y0 = round(cx - (size - 1) / 2), round(cy - (size - 1) / 2)
+    return square_crop(image, x0, y0, size, out, [float(round(value)) for value in fill])
+
+
+def as_input(crops: list[UInt8Image]) -> Float32:
+    """Crops (S, S, 3) BGR as the network takes them: (n, 3, S, S) float32, RGB in 0..255."""
+    stacked = np.stack(crops)[..., ::-1].transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(stacked, np.float32)
+
+
+class SiamFCTracker:
+    """One target. `template` and `search` are the two graphs of the network."""
+
+    def __init__(self, template: Engine, search: Engine, parameters: SiamFCParameters) -> None:
+        self._template_engine, self._search_engine = template, search
+        self._p = parameters
+        half = parameters.scales // 2
+        self._factors = parameters.scale_step ** np.arange(-half, half + 1, dtype=np.float64)
+        self._penalty = np.where(np.arange(-half, half + 1) == 0, 1.0, parameters.scale_penalty)
+        window = np.outer(np.hanning(RESPONSE), np.hanning(RESPONSE))
+        self._window = (window / window.sum()).astype(np.float32)
+        self._template: Float32 | None = None
+        self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
+        self._self_peak = 1.0
+        self._state = _State(0, 0, 0, 0, 0)
+        self._limits = (0.0, 0.0)
+
+    def init(self, image: UInt8Image, box: Box) -> None:
+        """Learn the target in `box`. Raises TargetError when the box cannot be tracked."""
+        height, width = image.shape[:2]
+        box.require_trackable(width, height)
+        cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
+        side = context_side(box.w, box.h)
+        self._fill = mean_colour(image)
+        crop = subwindow(image, cx, cy, side, TEMPLATE, self._fill)
+        self._template = self._template_engine.run({"template": as_input([crop])})["kernel"]
+        search_side = side * INSTANCE / TEMPLATE
+        self._state = _State(cx, cy, box.w, box.h, search_side)
+        self._limits = (SATURATION[0] * search_side, SATURATION[1] * search_side)
+        # The response to the target itself: what later peaks are measured against.
+        middle = len(self._factors) // 2
+        responses, _, _ = self._respond(image, cx, cy)
+        self._self_peak = max(float(responses[middle].max()), 1e-6)
+
+    def track(self, image: UInt8Image) -> Estimate:
+        """Find the target around where it was last."""
+        estimate = self._search(image, self._state.cx, self._state.cy, self._p.window_influence)
+        if estimate.evidence.score >= self._p.hold_score:
+            self.accept(estimate)
+            return estimate
+        s = self._state
+        held = Box(s.cx - (s.w - 1) / 2, s.cy - (s.h - 1) / 2, s.w, s.h)
+        return Estimate(held, estimate.evidence, estimate.times)
+
+    def look_at(self, image: UInt8Image, cx: float, cy: float) -> Estimate:
+        """What there is around (cx, cy); the state stays as it is."""
+        return self._search(image, cx, cy, 0.0)
+
+    def accept(self, estimate: Estimate) -> None:
+        """Go on from the box of an estimate."""
+        box, s = estimate.box, self._state
+        side = s.search_side * box.w / s.w
+        cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
+        self._state = _State(cx, cy, box.w, box.h, side)
+
+    def _respond(
+        self, image: UInt8Image, cx: float, cy: float
+    ) -> tuple[Float32, list[UInt8Image], tuple[float, float]]:
+        """Raw responses (scales, 17, 17), the crops, and seconds of crop and of network."""
+        assert self._template is not None
+        start = perf_counter()
+        side = self._state.search_side
+        crops = [
+            subwindow(image, cx, cy, side * factor, INSTANCE, self._fill)
+            for factor in self._factors
+        ]
+        blob = as_input(crops)
+        cropped = perf_counter()
+        response = self._search_engine.run({"search": blob, "kernel": self._template})["response"]
+        return response[:, 0], crops, (cropped - start, perf_counter() - cropped)
+
+    def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Estimate:
+        if self._template is None:
+            raise RuntimeError("track() before init()")
+        s = self._state
+        responses, crops, (crop_time, network_time) = self._respond(image, cx, cy)
+        start = perf_counter()
+        up = [
+            cv2.resize(r, (RESPONSE, RESPONSE), interpolation=cv2.INTER_CUBIC) for r in responses
+        ]
+        peaks = [float(r.max()) for r in up] * self._penalty
+        chosen = int(peaks.argmax())
+        raw = responses[chosen]
+        response = up[chosen] - up[chosen].min()
+        response /= response.sum() + 1e-16
+        response = (1 - influence) * response + influence * self._window
+        row, column = divmod(int(response.argmax()), RESPONSE)
+
+        factor = float(self._factors[chosen])
+        pixels = STRIDE / UPSAMPLING * s.search_side * factor / INSTANCE
+        cx += (column - (RESPONSE - 1) / 2) * pixels
+        cy += (row - (RESPONSE - 1) / 2) * pixels
+        scale = (1 - self._p.scale_lr) + self._p.scale_lr * factor
+        side = min(max(s.search_side * scale, self._limits[0]), self._limits[1])
+        scale = side / s.search_side
+        w, h = s.w * scale, s.h * scale
+        evidence = Evidence(
+            score=min(max(float(up[chosen][row, column]) / self._self_peak, 0.0), 1.0),
+            peak_ratio=second_peak(raw, row / UPSAMPLING, column / UPSAMPLING),
+            size_change=scale * scale,
+            contrast=grey_contrast(crops[chosen]),
+        )
+        times = StageTimes(crop_time, network_time, perf_counter() - start)
+        return Estimate(Box(cx - (w - 1) / 2, cy - (h - 1) / 2, w, h), evidence, times)
+
+
+def second_peak(response: Float32, row: float, column: float, radius: float = 3.5) -> float:
+    """Highest value more than `radius` cells from the peak, over the peak's; both above the mean.
+
+    response (17, 17); row and column of the peak in its cells.
+    """
+    ticks = np.arange(response.shape[0]) + 0.5
+    near = (np.abs(ticks[:, None] - row) <= radius) & (np.abs(ticks[None, :] - column) <= radius)
+    mean = float(response.mean())
+    peak, second = float(response[near].max()), float(response[~near].max())
+    return min(max((second - mean) / max(peak - mean, 1e-6), 0.0), 1.0)

@@ -1,0 +1,52 @@
+"""Recipes: everything that decides what a training run gives, in one YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tracker_ros.errors import ModelError
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One network, how its pairs are drawn, and the two stages of its training."""
+
+    name: str
+    """Of the model that comes out."""
+    tracker: str
+    paper: str
+    backbone: str
+    network: Mapping[str, Any]
+    """Arguments of the network's class."""
+    held_out: list[str]
+    """Tracks that are never trained on; they choose the tracking values."""
+    sampling: Mapping[str, Any]
+    """Fields of `pairs.Sampling`."""
+    distil: Mapping[str, Any]
+    train: Mapping[str, Any]
+    """Fields of `schedule.Trainer`, of the two stages."""
+    tracking: Mapping[str, Any]
+    monitor: Mapping[str, Any] = field(default_factory=dict)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes that come with the package."""
+    return tuple(sorted(path.stem for path in RECIPES.glob("*.yaml")))
+
+
+def read_recipe(name: str) -> Recipe:
+    """The recipe of that name, or at that path if it ends in .yaml. Raises ModelError."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
+    if not path.exists():
+        raise ModelError(f"no recipe '{name}' ({path} does not exist); there are {', '.join(recipe_names())}")
+    try:
+        return Recipe(**yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, TypeError) as error:
+        raise ModelError(f"the recipe {path} is not valid: {error}") from error

@@ -1,0 +1,145 @@
+"""Training of SiamFC and SiamRPN++: distil the backbone, then train the whole on pairs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from tracker_ros.anchors import AnchorGrid
+from tracker_ros.errors import ModelError
+from tracker_ros.networks.backbones.alexnet import AlexNet
+from tracker_ros.networks.export import export_siamfc, export_siamrpn
+from tracker_ros.networks.siamfc import SiamFC
+from tracker_ros.networks.siamrpn import SiamRPN
+from tracker_ros.training.distill import distill
+from tracker_ros.training.losses import rpn_loss, siamfc_loss
+from tracker_ros.training.pairs import Batch, PairBatches, Sampling
+from tracker_ros.training.pictures import Collection
+from tracker_ros.training.recipe import Recipe
+from tracker_ros.training.schedule import Trainer
+
+Loss = Callable[[Batch], tuple[Tensor, dict[str, float]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Where a run keeps its files and what it may use."""
+
+    folder: Path
+    device: str = "cpu"
+    workers: int = 2
+    teacher: Path | None = None
+    """ONNX file of the backbone to distil from; None trains from scratch."""
+    backbone: Path | None = None
+    """A distilled backbone to start from instead of distilling."""
+    seed: int = 0
+    scale: float = 1.0
+    """Factor on the number of steps, for a quick try."""
+    resume: bool = False
+
+    def trainer(self, values: dict[str, float | int]) -> Trainer:
+        """The loop of a stage, with this run's seed, device and number of steps."""
+        trainer = Trainer(**values, seed=self.seed, device=self.device)  # type: ignore[arg-type]
+        return dataclasses.replace(trainer, steps=max(1, round(trainer.steps * self.scale)))
+
+
+def build(recipe: Recipe) -> SiamFC | SiamRPN:
+    """The recipe's network with fresh weights."""
+    arguments = dict(recipe.network)
+    widths = tuple(arguments.pop("widths"))
+    if recipe.tracker == "siamfc":
+        return SiamFC(widths, **arguments)
+    if recipe.tracker == "siamrpnpp":
+        return SiamRPN(widths, **arguments)
+    raise ModelError(f"recipe '{recipe.name}' trains '{recipe.tracker}'; known are siamfc, siamrpnpp")
+
+
+def train(recipe: Recipe, collection: Collection, run: Run) -> SiamFC | SiamRPN:
+    """Both stages; finished ones are kept in the run's folder and, with `resume`, not repeated."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(run.seed)
+    network = build(recipe)
+    finished = run.folder / "network.safetensors"
+    if run.resume and finished.exists():
+        network.load_state_dict(load_file(finished))
+        return network.eval()
+    _start_backbone(network, recipe, collection, run)
+    sampling = Sampling(**recipe.sampling)
+    trainer = run.trainer(dict(recipe.train))
+    batches = PairBatches(collection, sampling, trainer.batch, run.seed + 1000)
+    loader = iter(
+        DataLoader(batches, batch_size=None, num_workers=run.workers, prefetch_factor=4)
+    )
+
+    def keep(step: int, averaged: nn.Module) -> None:
+        if step % 1000 == 999:
+            save_file(averaged.state_dict(), run.folder / "averaged.safetensors")
+
+    trainer.run(network, loader, _loss(network, sampling, trainer), name=recipe.name, at_step=keep)
+    network.cpu()
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, finished)
+    return network
+
+
+def _start_backbone(
+    network: SiamFC | SiamRPN, recipe: Recipe, collection: Collection, run: Run
+) -> None:
+    kept = run.backbone or run.folder / "backbone.safetensors"
+    backbone = AlexNet(tuple(recipe.network["widths"]))
+    if run.backbone is not None or (run.resume and kept.exists()):
+        backbone.load_state_dict(load_file(kept))
+    elif run.teacher is not None:
+        trainer = run.trainer(dict(recipe.distil))
+        distill(backbone, collection, run.teacher, trainer, workers=run.workers)
+        state = backbone.cpu().state_dict()
+        save_file({key: value.contiguous() for key, value in state.items()}, kept)
+    else:
+        return
+    if isinstance(network, SiamFC):
+        network.backbone.start_from(backbone)
+    else:
+        network.backbone.load_state_dict(backbone.state_dict())
+
+
+def _loss(network: SiamFC | SiamRPN, sampling: Sampling, trainer: Trainer) -> Loss:
+    device = trainer.device
+    if isinstance(network, SiamFC):
+
+        def siamfc(batch: Batch) -> tuple[Tensor, dict[str, float]]:
+            template, search, boxes, positive = (part.to(device) for part in batch)
+            with trainer.autocast():
+                response = network(_images(template.flip(-1)), _images(search.flip(-1)))
+            loss = siamfc_loss(response.float(), boxes, positive, sampling.search_size)
+            return loss, {}
+
+        return siamfc
+    cells = (sampling.search_size - 127) // 8 + 1
+    anchors = torch.from_numpy(AnchorGrid(cells).table()).to(device)
+    anchors[:2] += (sampling.search_size - 1) / 2
+
+    def siamrpn(batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        template, search, boxes, positive = (part.to(device) for part in batch)
+        with trainer.autocast():
+            cls, loc = network(_images(template), _images(search))
+        return rpn_loss(cls.float(), loc.float(), anchors, boxes, positive)
+
+    return siamrpn
+
+
+def _images(crops: Tensor) -> Tensor:
+    """Crops (B, S, S, 3) uint8 as the networks take them: (B, 3, S, S) float32."""
+    return crops.permute(0, 3, 1, 2).float()
+
+
+def export(network: SiamFC | SiamRPN, recipe: Recipe, stem: Path) -> None:
+    """Write the two graphs STEM.template.onnx and STEM.search.onnx."""
+    if isinstance(network, SiamFC):
+        export_siamfc(network, int(recipe.tracking.get("scales", 3)), stem)
+    else:
+        export_siamrpn(network, int(recipe.tracking["instance"]), stem)
