@@ -1,0 +1,104 @@
+"""The `tracker_ros` command: one subcommand for each thing that one can do with a tracker.
+
+A subcommand is a module with `add_arguments(parser)` and `run(args) -> int`. It is imported only
+when it is chosen, so that `tracker_ros eval` needs no ROS 2 and `tracker_ros --help` is fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tracker_ros import __version__
+from tracker_ros.errors import TrackerRosError
+
+
+class Command(NamedTuple):
+    """A subcommand: its name, the module that implements it, and what it does in one line."""
+
+    name: str
+    module: str
+    summary: str
+    takes_ros_arguments: bool = False
+    """Arguments that the module's parser does not know are ROS's, as in `--ros-args -p ...`."""
+
+
+COMMANDS = (
+    Command("demo", "tracker_ros.demo.command", "watch a target being followed over real ROS 2"),
+    Command("eval", "tracker_ros.evaluation.command", "score trackers on sequences with truth"),
+    Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
+    Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target", True),
+    Command("camera", "tracker_ros.nodes.camera_node", "publish a film as a camera", True),
+)
+
+DESCRIPTION = "Follow what a robot's camera sees, and say honestly when the target is gone."
+
+EPILOG = """\
+examples:
+  tracker_ros demo                            a rendered scene: nothing to prepare
+  tracker_ros demo --video street.mp4 --box 300,120,80,60
+  tracker_ros sot --ros-args -r image:=/camera/image_raw
+  tracker_ros eval sot --data sequences --limit 300
+
+'tracker_ros COMMAND --help' describes a command.
+"""
+
+REFUSED = 2
+"""Exit code when the input was refused, as argparse uses it for a wrong command line."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tracker_ros ARGUMENTS`; returns the exit code.
+
+    0 is success, 2 a wrong command line or refused input (one line on stderr says what), 130 an
+    interrupt; what else a command returns is its own.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="tracker_ros",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((command for command in COMMANDS if command.name in arguments[:1]), None)
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(
+            command.name, help=command.summary, description=command.summary.capitalize() + "."
+        )
+        if command is chosen:
+            return _run(command, parser, subparser, arguments)
+    parser.parse_args(arguments)  # prints the help, the version or what is wrong, and exits
+    return 0
+
+
+def _run(
+    command: Command,
+    parser: argparse.ArgumentParser,
+    subparser: argparse.ArgumentParser,
+    arguments: list[str],
+) -> int:
+    """Import the chosen command, let it read its arguments and run it."""
+    try:
+        module = importlib.import_module(command.module)
+        module.add_arguments(subparser)
+        if command.takes_ros_arguments:
+            args, args.ros_args = parser.parse_known_args(arguments)
+        else:
+            args = parser.parse_args(arguments)
+        return int(module.run(args))
+    except TrackerRosError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
