@@ -1,0 +1,167 @@
+"""Draws what a run found into its pictures: the annotated video and a sheet of key moments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice, pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tracker_ros.demo.recording import FrameRecord, Recording
+from tracker_ros.demo.sources import Source
+from tracker_ros.errors import DataError
+from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.track import TrackState
+
+Colour = tuple[int, int, int]
+
+STATE_COLOURS: dict[TrackState, Colour] = {
+    TrackState.TENTATIVE: (70, 215, 245),
+    TrackState.TRACKING: (90, 225, 70),
+    TrackState.UNCERTAIN: (40, 160, 255),
+    TrackState.LOST: (70, 70, 245),
+    TrackState.REACQUIRED: (245, 190, 60),
+}
+"""BGR."""
+SHEET_COLUMNS, SHEET_ROWS = 3, 2
+PANEL_WIDTH = 480
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+_TRUTH_COLOUR = (255, 255, 255)
+
+
+def write_film(
+    path: Path, source: Source, recording: Recording, truth: Sequence[Box | None] | None
+) -> dict[int, UInt8Image]:
+    """Write the annotated video; give back the annotated frames that the sheet will show.
+
+    Raises DataError when OpenCV cannot write the video.
+    """
+    moments = dict(choose_moments(source, recording))
+    by_index = {record.index: record for record in recording.records}
+    kept: dict[int, UInt8Image] = {}
+    writer: cv2.VideoWriter | None = None
+    size = (0, 0)
+    latest: FrameRecord | None = None
+    try:
+        for index, frame in enumerate(islice(source, len(recording.stamps))):
+            latest = by_index.get(index, latest)
+            image = frame.copy()
+            annotate(image, index, latest, truth[index] if truth is not None else None)
+            if index in moments:
+                kept[index] = image
+            if writer is None:
+                size = (image.shape[1], image.shape[0])
+                writer = cv2.VideoWriter(
+                    str(path), cv2.VideoWriter.fourcc(*"mp4v"), source.fps, size
+                )
+                if not writer.isOpened():
+                    raise DataError(f"{path} cannot be written as a video; is the disk full?")
+            if (image.shape[1], image.shape[0]) != size:  # a video has one size
+                image = np.asarray(cv2.resize(image, size), np.uint8)
+            writer.write(image)
+    finally:
+        if writer is not None:
+            writer.release()
+    return kept
+
+
+def annotate(image: UInt8Image, index: int, record: FrameRecord | None, truth: Box | None) -> None:
+    """Draw onto one frame: the truth thin and white, the track in the colour of its state."""
+    scale = max(image.shape[1] / 640, 0.5)
+    if truth is not None:
+        _rectangle(image, truth, _TRUTH_COLOUR, 1, dashed=False)
+    if record is None:
+        _label(image, (8 * scale, 8 * scale), "no target yet", (200, 200, 200), scale)
+        return
+    colour = STATE_COLOURS[record.state]
+    if record.state.visible:
+        _rectangle(image, record.box, colour, max(round(2 * scale), 1), dashed=False)
+    else:
+        _rectangle(image, record.box, colour, max(round(2 * scale), 1), dashed=True)
+    text = record.state.name if record.index == index else f"{record.state.name} (frame dropped)"
+    _label(image, (8 * scale, 8 * scale), f"{text}  score {record.score:.2f}", colour, scale)
+
+
+def choose_moments(source: Source, recording: Recording) -> list[tuple[int, str]]:
+    """Choose six frames worth seeing, with a caption each.
+
+    A source may name its own; otherwise the first, the changes of state and the last are
+    taken, filled up with frames evenly between.
+    """
+    count = len(recording.stamps)
+    own: Sequence[tuple[int, str]] = getattr(source, "moments", ())
+    if own and count > own[-1][0] * source.fps / 30:
+        return [(round(index * source.fps / 30), caption) for index, caption in own]
+    wanted = SHEET_COLUMNS * SHEET_ROWS
+    changes = [
+        after.index
+        for before, after in pairwise(recording.records)
+        if before.state is not after.state
+    ]
+    evenly = np.linspace(0, max(count - 1, 0), wanted).round().astype(int).tolist()
+    chosen = {0, max(count - 1, 0), *changes[1 : wanted - 1]}
+    for index in evenly[1:-1]:
+        if len(chosen) < wanted:
+            chosen.add(index)
+    return [(index, f"frame {index}") for index in sorted(chosen)]
+
+
+def write_sheet(
+    path: Path, source: Source, recording: Recording, kept: dict[int, UInt8Image]
+) -> None:
+    """Write the key moments side by side, as one picture."""
+    moments = [moment for moment in choose_moments(source, recording) if moment[0] in kept]
+    if not moments:
+        raise DataError(f"{path}: there is no frame to show")
+    first = kept[moments[0][0]]
+    height = round(PANEL_WIDTH * first.shape[0] / first.shape[1])
+    gap, bar = 4, 30
+    rows = -(-len(moments) // SHEET_COLUMNS)
+    sheet = np.full(
+        (rows * (height + bar + gap) + gap, SHEET_COLUMNS * (PANEL_WIDTH + gap) + gap, 3),
+        24,
+        np.uint8,
+    )
+    for number, (index, caption) in enumerate(moments):
+        row, column = divmod(number, SHEET_COLUMNS)
+        top, left = gap + row * (height + bar + gap), gap + column * (PANEL_WIDTH + gap)
+        panel = cv2.resize(kept[index], (PANEL_WIDTH, height), interpolation=cv2.INTER_AREA)
+        sheet[top : top + height, left : left + PANEL_WIDTH] = panel
+        when = f"{index / source.fps:.1f} s   {caption}"
+        place = (left + 10, top + height + 21)
+        cv2.putText(sheet, when, place, _FONT, 0.55, (225, 225, 225), 1, cv2.LINE_AA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), sheet):
+        raise DataError(
+            f"{path} cannot be written as a picture; expected a name ending in .jpg or .png"
+        )
+
+
+def _rectangle(image: UInt8Image, box: Box, colour: Colour, width: int, *, dashed: bool) -> None:
+    x0, y0 = round(box.x), round(box.y)
+    x1, y1 = round(box.x + box.w) - 1, round(box.y + box.h) - 1
+    if not dashed:
+        cv2.rectangle(image, (x0, y0), (x1, y1), colour, width)
+        return
+    dash = 7
+    for x in range(x0, x1, 2 * dash):
+        for y in (y0, y1):
+            cv2.line(image, (x, y), (min(x + dash, x1), y), colour, width)
+    for y in range(y0, y1, 2 * dash):
+        for x in (x0, x1):
+            cv2.line(image, (x, y), (x, min(y + dash, y1)), colour, width)
+
+
+def _label(
+    image: UInt8Image, corner: tuple[float, float], text: str, colour: Colour, scale: float
+) -> None:
+    """Text on a darkened plate, its top-left at `corner`."""
+    size = 0.55 * scale
+    (width, height), base = cv2.getTextSize(text, _FONT, size, 1)
+    x, y, pad = round(corner[0]), round(corner[1]), round(5 * scale)
+    plate = image[y : y + height + base + 2 * pad, x : x + width + 2 * pad]
+    plate[:] = (plate * 0.35).astype(np.uint8)
+    place = (x + pad, y + pad + height)
+    cv2.putText(image, text, place, _FONT, size, colour, 1, cv2.LINE_AA)

@@ -1,0 +1,283 @@
+"""Publishes frames as a camera does: `./run camera`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from tracker_ros.demo.bag import BagMessage, BagSource
+from tracker_ros.demo.sources import (
+    CameraSource,
+    Source,
+    add_source_arguments,
+    open_source,
+)
+from tracker_ros.errors import DataError, TrackerRosError
+from tracker_ros.geometry import UInt8Image
+
+DESCRIPTION = """\
+Publish a video as a camera does: sensor_msgs/Image (bgr8) on `image`, at a steady rate, and
+sensor_msgs/CameraInfo (uncalibrated) with the same header on `camera_info`.
+
+A bag's messages are published as they were recorded, header and encoding included, at the pace
+of their recording; compressed ones on `image/compressed`.
+
+  ./run camera                                        the rendered scene, 640x480 at 30 Hz
+  ./run camera --size 1920x1080 --reliability reliable
+  ./run camera --video drive.mp4 --loop --ros-args -r image:=/front/image_raw
+"""
+SETTLE = 0.3
+"""Seconds from the first sight of a subscriber until it surely receives."""
+LAST_WORDS = 0.5
+"""Seconds that a best-effort camera stays after its last frame, which nobody acknowledges."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame to publish."""
+
+    image: UInt8Image | None
+    message: BagMessage | None
+    due: float
+    """Seconds after the first frame."""
+
+
+class FramePublisher:
+    """Publishes frames, and beside each its header on `camera_info`."""
+
+    def __init__(self, node: Any, *, reliable: bool, compressed: bool, frame_id: str) -> None:
+        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=5, reliability=reliability,
+            durability=DurabilityPolicy.VOLATILE,
+        )  # fmt: skip
+        # Small enough to keep them all: whoever comes late still learns when each frame was.
+        info_qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=2000, reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        )  # fmt: skip
+        kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
+        self._node = node
+        self._reliable = reliable
+        self._images = node.create_publisher(kind, topic, qos)
+        self._infos = node.create_publisher(CameraInfo, "camera_info", info_qos)
+        self._message = Image()
+        self._message.header.frame_id = frame_id
+        self._message.encoding = "bgr8"
+
+    @property
+    def topic(self) -> str:
+        """Full name of the image topic."""
+        return str(self._images.topic_name)
+
+    @property
+    def has_subscriber(self) -> bool:
+        """Whether somebody receives the images."""
+        return bool(self._images.get_subscription_count())
+
+    def publish_image(self, image: UInt8Image) -> None:
+        """Publish an image, stamped now. The message and its memory are used again each time."""
+        message = self._message
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        pixels = np.ascontiguousarray(image)
+        if (message.height, message.width) != pixels.shape[:2]:
+            message.height, message.width = pixels.shape[:2]
+            message.step = pixels.strides[0]
+            del message.data[:]
+            message.data.frombytes(pixels)
+        else:
+            np.frombuffer(message.data, np.uint8)[:] = pixels.reshape(-1)
+        self._images.publish(message)
+        self._publish_info(message.header, message.width, message.height)
+
+    def publish_message(self, message: BagMessage) -> None:
+        """Publish a recorded message as it is."""
+        self._images.publish(message.serialized)
+        info = CameraInfo()
+        info.header.stamp = Time(sec=message.stamp // 10**9, nanosec=message.stamp % 10**9)
+        info.header.frame_id = message.frame_id
+        self._publish_info(info.header, message.width, message.height)
+
+    def _publish_info(self, header: Any, width: int, height: int) -> None:
+        info = CameraInfo(width=width, height=height)  # K all zero: not calibrated
+        info.header = header
+        self._infos.publish(info)
+
+    def wait_until_received(self) -> None:
+        """Give the last frame the time to arrive."""
+        patience = Duration(seconds=5.0)
+        if self._reliable:
+            self._images.wait_for_all_acked(patience)
+        else:
+            time.sleep(LAST_WORDS)
+        self._infos.wait_for_all_acked(patience)
+
+
+def shots(source: Source, *, loop: bool) -> Iterator[Shot]:
+    """Give the frames of a source, each with the time it is due; over and over with `loop`."""
+    offset, due = 0.0, 0.0
+    while True:
+        if isinstance(source, BagSource):
+            first: int | None = None
+            for message in source.messages():
+                first = message.recorded if first is None else first
+                due = offset + (message.recorded - first) / 1e9
+                yield Shot(None, message, due)
+        else:
+            for index, image in enumerate(source):
+                due = offset + index / source.fps
+                yield Shot(image, None, due)
+        if not loop:
+            return
+        offset = due + 1.0 / source.fps
+
+
+def play(
+    source: Source, publisher: FramePublisher, args: argparse.Namespace, log: Any
+) -> tuple[int, float]:
+    """Publish the frames at their times, until they end or ROS shuts down.
+
+    Gives back how many there were, and the seconds from the first to the last.
+    """
+    live = isinstance(source, CameraSource)
+    told = False
+    film = Film(args.record, source.fps) if args.record is not None else None
+    count, first, last = 0, 0.0, 0.0
+    start: float | None = None
+    try:
+        for shot in islice(shots(source, loop=args.loop), args.limit):
+            now = time.monotonic()
+            if start is None or live:
+                start = now - shot.due
+            late = now - (start + shot.due)
+            if late > 1.0 / source.fps:
+                start += late  # the schedule moves: no burst of late frames follows
+                if not told:
+                    told = True
+                    log.warning(f"{source.name}: frames take longer than 1/{source.fps:g} s to get")
+            if not _sleep_until(start + shot.due):
+                break
+            if shot.message is not None:
+                publisher.publish_message(shot.message)
+            elif shot.image is not None:
+                publisher.publish_image(shot.image)
+                if film is not None:
+                    film.add(shot.image)
+            last = time.monotonic()
+            first = first or last
+            count += 1
+    finally:
+        if film is not None:
+            film.close()
+    return count, last - first
+
+
+class Film:
+    """A video file of what was published."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self._path, self._fps = path, fps
+        self._writer: cv2.VideoWriter | None = None
+
+    def add(self, image: UInt8Image) -> None:
+        """Add a frame; the first one says the size. Raises DataError when it cannot be written."""
+        if self._writer is None:
+            size = (image.shape[1], image.shape[0])
+            fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._path), fourcc, self._fps, size)
+            if not self._writer.isOpened():
+                raise DataError(f"--record {self._path}: cannot be written as a video")
+        self._writer.write(image)
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.release()
+
+
+def _sleep_until(deadline: float) -> bool:
+    """Sleep until a time of time.monotonic; False when ROS shut down meanwhile."""
+    while rclpy.ok():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return True
+        time.sleep(min(left, 0.1))
+    return False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `camera`."""
+    parser.description = DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_source_arguments(parser)
+    parser.add_argument(
+        "--reliability",
+        choices=("best_effort", "reliable"),
+        default="best_effort",
+        help="of the image topic (default: %(default)s, as real cameras are)",
+    )
+    parser.add_argument("--frame-id", default="camera_optical_frame", help="default: %(default)s")
+    parser.add_argument("--loop", action="store_true", help="start again at the end, for ever")
+    parser.add_argument(
+        "--wait-for-subscriber",
+        action="store_true",
+        help="start when somebody has subscribed to the images",
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="also write what is published to this .mp4"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish until the source ends or the process is interrupted; 0 either way.
+
+    `args.ros_args` goes to ROS. Raises DataError when the source cannot be read.
+    """
+    source = open_source(args)
+    use_large_message_memory()
+    rclpy.init(args=args.ros_args)
+    node = rclpy.create_node("camera")
+    log = node.get_logger()
+    try:
+        publisher = FramePublisher(
+            node,
+            reliable=args.reliability == "reliable",
+            compressed=isinstance(source, BagSource) and source.compressed,
+            frame_id=args.frame_id,
+        )
+        log.info(f"{source.name} at {source.fps:g} Hz on {publisher.topic}, {args.reliability}")
+        if args.wait_for_subscriber:
+            log.info("waiting for a subscriber")
+            while rclpy.ok() and not publisher.has_subscriber:
+                time.sleep(0.02)
+            _sleep_until(time.monotonic() + SETTLE)
+        count, seconds = play(source, publisher, args, log)
+        rate = (count - 1) / seconds if count > 1 else 0.0
+        log.info(f"published {count} frames, {rate:.1f} a second")
+        if rclpy.ok():
+            publisher.wait_until_received()
+        return 0
+    except TrackerRosError as error:
+        log.error(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        node.destroy_node()
+        rclpy.try_shutdown()
