@@ -1,7 +1,8 @@
 """The `tracker_ros` command: one subcommand for each thing that one can do with a tracker.
 
 A subcommand is a module with `add_arguments(parser)` and `run(args) -> int`. It is imported only
-when it is chosen, so that `tracker_ros eval` needs no ROS 2 and `tracker_ros --help` is fast.
+when it is chosen, so that `tracker_ros eval` needs no ROS 2 and `tracker_ros --help` is fast. One
+that runs a node declares `--ros-args` with `nargs=argparse.REMAINDER` and hands that to ROS.
 """
 
 from __future__ import annotations
@@ -22,16 +23,14 @@ class Command(NamedTuple):
     name: str
     module: str
     summary: str
-    takes_ros_arguments: bool = False
-    """Arguments that the module's parser does not know are ROS's, as in `--ros-args -p ...`."""
 
 
 COMMANDS = (
     Command("demo", "tracker_ros.demo.command", "watch a target being followed over real ROS 2"),
     Command("eval", "tracker_ros.evaluation.command", "score trackers on sequences with truth"),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
-    Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target", True),
-    Command("camera", "tracker_ros.nodes.camera_node", "publish a film as a camera", True),
+    Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target"),
+    Command("camera", "tracker_ros.nodes.camera_node", "publish a film as a camera"),
 )
 
 DESCRIPTION = "Follow what a robot's camera sees, and say honestly when the target is gone."
@@ -88,11 +87,7 @@ def _run(
     try:
         module = importlib.import_module(command.module)
         module.add_arguments(subparser)
-        if command.takes_ros_arguments:
-            args, args.ros_args = parser.parse_known_args(arguments)
-        else:
-            args = parser.parse_args(arguments)
-        return int(module.run(args))
+        return int(module.run(parser.parse_args(arguments)))
     except TrackerRosError as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
