@@ -1,8 +1,8 @@
 """From a trained network to the two ONNX graphs that trackers run.
 
 Static shapes, opset 17, plain operators (TensorRT 8.5's set). Weights are stored as float16
-with a Cast in front, which ONNX Runtime folds away when it loads the file: half the size on
-disk, float32 arithmetic.
+with a Cast and a factor, which ONNX Runtime folds away when it loads the file: half the size
+on disk, float32 arithmetic.
 """
 
 from __future__ import annotations
@@ -59,19 +59,29 @@ def _export(
 
 
 def store_weights_as_float16(path: Path) -> None:
-    """Rewrite the float32 weights of an ONNX file as float16 followed by a Cast."""
+    """Rewrite the float32 weights of an ONNX file as float16, a Cast and a factor.
+
+    The factor is the power of two that brings the largest weight near 1. Without it the
+    first convolution, whose weights take in 0..255 and a folded normalisation, would fall
+    among float16's subnormal numbers and lose its digits.
+    """
     model = onnx.load(str(path))
     graph = model.graph
-    casts = []
+    nodes, factors = [], []
     for weight in graph.initializer:
         array = numpy_helper.to_array(weight)
-        if array.dtype != np.float32 or array.size < 64:
+        largest = float(np.abs(array).max(initial=0.0))
+        if array.dtype != np.float32 or array.size < 64 or largest == 0.0:
             continue
         name = weight.name
-        half = numpy_helper.from_array(array.astype(np.float16), name + "_f16")
-        weight.CopyFrom(half)
-        casts.append(helper.make_node("Cast", [name + "_f16"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
+        factor = 2.0 ** round(np.log2(largest))
+        half = (array / factor).astype(np.float16)
+        weight.CopyFrom(numpy_helper.from_array(half, name + "_f16"))
+        factors.append(numpy_helper.from_array(np.float32(factor).reshape(()), name + "_factor"))
+        cast = helper.make_node("Cast", [name + "_f16"], [name + "_f32"], to=onnx.TensorProto.FLOAT)
+        nodes += [cast, helper.make_node("Mul", [name + "_f32", name + "_factor"], [name])]
+    graph.initializer.extend(factors)
+    nodes.extend(graph.node)
     del graph.node[:]
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
@@ -86,10 +96,10 @@ def export_siamrpn(network: SiamRPN, instance: int, stem: Path) -> None:
     kernels = ["cls_kernel", "loc_kernel"]
     with torch.no_grad():
         values = network.template(template)
-    _export(_Template(network), (template,), ["template"], kernels, _graph(stem, "template"))
+    _export(_Template(network).eval(), (template,), ["template"], kernels, _graph(stem, "template"))
     search = torch.zeros(1, 3, instance, instance)
     _export(
-        _Search(network), (search, *values), ["search", *kernels], ["cls", "loc"],
+        _Search(network).eval(), (search, *values), ["search", *kernels], ["cls", "loc"],
         _graph(stem, "search"),
     )
 
@@ -101,9 +111,9 @@ def export_siamfc(network: SiamFC, scales: int, stem: Path, instance: int = 255)
     template = torch.zeros(1, 3, TEMPLATE, TEMPLATE)
     with torch.no_grad():
         kernel = network.template(template)
-    _export(_Template(network), (template,), ["template"], ["kernel"], _graph(stem, "template"))
+    _export(_Template(network).eval(), (template,), ["template"], ["kernel"], _graph(stem, "template"))
     search = torch.zeros(scales, 3, instance, instance)
-    _export(_Search(network), (search, kernel), ["search", "kernel"], ["response"], _graph(stem, "search"))
+    _export(_Search(network).eval(), (search, kernel), ["search", "kernel"], ["response"], _graph(stem, "search"))
 
 
 def _graph(stem: Path, role: str) -> Path:

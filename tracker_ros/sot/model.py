@@ -42,6 +42,11 @@ class LoadedModel:
         self._template, self._search = template, search
         self.new_tracker()  # a card with wrong tracking keys fails here, not with the first target
 
+    def with_tracking(self, tracking: Mapping[str, Any]) -> LoadedModel:
+        """The same engines with other tracking values. Raises ModelError for a wrong key."""
+        card = dataclasses.replace(self.card, tracking=tracking)
+        return LoadedModel(card, self._template, self._search)
+
     @property
     def tracker(self) -> str:
         """siamfc, siamrpnpp, ..."""

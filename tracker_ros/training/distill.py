@@ -18,11 +18,11 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from tracker_ros.errors import ModelError
 from tracker_ros.networks.backbones.alexnet import AlexNet
-from tracker_ros.training.pairs import PairSampler, Sampling
+from tracker_ros.training.pairs import PairSampler, Sampling, batch_loader
 from tracker_ros.training.pictures import Collection
 from tracker_ros.training.schedule import Trainer
 
@@ -82,7 +82,7 @@ def distill(
 ) -> float:
     """Train `backbone` in place; returns the last smoothed cosine similarity to the teacher."""
     data = TaughtCrops(collection, teacher, trainer.batch, trainer.seed)
-    loader = iter(DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=4))
+    loader = iter(batch_loader(data, workers))
     _, sample = next(loader)
     mean = sample.mean((0, 2, 3), keepdim=True)
     deviation = sample.std((0, 2, 3), keepdim=True) + 1e-6

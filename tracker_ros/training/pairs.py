@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.training import augment
@@ -252,3 +253,9 @@ class PairBatches(IterableDataset[Batch]):
                 torch.tensor([pair.box for pair in pairs], dtype=torch.float32),
                 torch.tensor([pair.positive for pair in pairs]),
             )
+
+
+def batch_loader(data: IterableDataset[Any], workers: int) -> DataLoader[Any]:
+    """Draws ready-made batches in `workers` processes, or in this one if 0."""
+    ahead = 4 if workers else None
+    return DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=ahead)

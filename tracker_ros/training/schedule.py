@@ -103,7 +103,7 @@ class Trainer:
                 optimizer.step()
                 schedule.step()
                 averaged.update_parameters(model)
-                figures = {"loss": float(value), **figures}
+                figures = {"loss": float(value.detach()), **figures}
                 for key, figure in figures.items():
                     smooth[key] = 0.98 * smooth.get(key, figure) + 0.02 * figure
                 bar.update()

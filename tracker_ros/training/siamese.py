@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from tracker_ros.anchors import AnchorGrid
 from tracker_ros.errors import ModelError
@@ -19,7 +18,7 @@ from tracker_ros.networks.siamfc import SiamFC
 from tracker_ros.networks.siamrpn import SiamRPN
 from tracker_ros.training.distill import distill
 from tracker_ros.training.losses import rpn_loss, siamfc_loss
-from tracker_ros.training.pairs import Batch, PairBatches, Sampling
+from tracker_ros.training.pairs import Batch, PairBatches, Sampling, batch_loader
 from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import Recipe
 from tracker_ros.training.schedule import Trainer
@@ -73,9 +72,7 @@ def train(recipe: Recipe, collection: Collection, run: Run) -> SiamFC | SiamRPN:
     sampling = Sampling(**recipe.sampling)
     trainer = run.trainer(dict(recipe.train))
     batches = PairBatches(collection, sampling, trainer.batch, run.seed + 1000)
-    loader = iter(
-        DataLoader(batches, batch_size=None, num_workers=run.workers, prefetch_factor=4)
-    )
+    loader = iter(batch_loader(batches, run.workers))
 
     def keep(step: int, averaged: nn.Module) -> None:
         if step % 1000 == 999:

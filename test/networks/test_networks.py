@@ -1,0 +1,134 @@
+"""The networks against the figures of the specifications. Needs torch (the train extra)."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
+
+from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
+from tracker_ros.networks.backbones.alexnet import AlexNet  # noqa: E402
+from tracker_ros.networks.correlation import (  # noqa: E402
+    cross_correlation,
+    depthwise,
+    depthwise_by_taps,
+)
+from tracker_ros.networks.export import export_siamfc, export_siamrpn  # noqa: E402
+from tracker_ros.networks.siamfc import SiamFC  # noqa: E402
+from tracker_ros.networks.siamrpn import SiamRPN  # noqa: E402
+
+SLIM = (16, 24, 32, 32, 16)
+
+
+def calm(network: torch.nn.Module) -> torch.nn.Module:
+    """Batch statistics of real size, so that a random network's outputs stay finite."""
+    with torch.no_grad():
+        network.train()
+        for _ in range(3):
+            network(torch.rand(4, 3, 127, 127) * 255, torch.rand(4, 3, 255, 255) * 255)
+    return network.eval()
+
+
+def test_siamfc_has_the_map_sizes_of_its_specification() -> None:
+    network = SiamFC().eval()
+    with torch.no_grad():
+        template = network.template(torch.zeros(1, 3, 127, 127))
+        assert template.shape == (1, 256, 6, 6)
+        assert network.backbone(torch.zeros(1, 3, 255, 255)).shape == (1, 256, 22, 22)
+        assert network.search(torch.zeros(3, 3, 255, 255), template).shape == (3, 1, 17, 17)
+        assert network.search(torch.zeros(1, 3, 239, 239), template).shape == (1, 1, 15, 15)
+
+
+def test_siamfc_has_the_keys_of_the_published_checkpoint() -> None:
+    keys = set(SiamFC().state_dict())
+    assert len(keys) == 30
+    assert len([key for key in keys if not key.endswith("num_batches_tracked")]) == 26
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    expected = {f"backbone.conv{i}.0.{part}" for i in range(1, 6) for part in ("weight", "bias")}
+    expected |= {f"backbone.conv{i}.1.{part}" for i in range(1, 5) for part in norm}
+    assert keys == expected
+    shapes = {key: tuple(value.shape) for key, value in SiamFC().state_dict().items()}
+    assert shapes["backbone.conv2.0.weight"] == (256, 48, 5, 5)
+    assert shapes["backbone.conv5.0.weight"] == (256, 192, 3, 3)
+
+
+def test_siamrpn_has_the_map_sizes_of_its_specification() -> None:
+    network = SiamRPN().eval()
+    with torch.no_grad():
+        assert network.backbone(torch.zeros(1, 3, 127, 127)).shape == (1, 256, 6, 6)
+        assert network.backbone(torch.zeros(1, 3, 287, 287)).shape == (1, 256, 26, 26)
+        kernels = network.template(torch.zeros(1, 3, 127, 127))
+        assert [tuple(kernel.shape) for kernel in kernels] == [(1, 256, 4, 4)] * 2
+        cls, loc = network.search(torch.zeros(1, 3, 287, 287), *kernels)
+    assert cls.shape == (1, 10, 21, 21)
+    assert loc.shape == (1, 20, 21, 21)
+
+
+def test_siamrpn_has_the_keys_of_the_published_checkpoint() -> None:
+    patterns = (
+        r"backbone\.features\.(0|4|8|11|14)\.(weight|bias)",
+        r"backbone\.features\.(1|5|9|12|15)\.(weight|bias|running_mean|running_var|num_batches_tracked)",
+        r"rpn_head\.(cls|loc)\.(conv_kernel|conv_search|head)\.0\.weight",
+        r"rpn_head\.(cls|loc)\.(conv_kernel|conv_search|head)\.1\..*",
+        r"rpn_head\.(cls|loc)\.head\.3\.(weight|bias)",
+    )
+    for key in SiamRPN().state_dict():
+        assert any(re.fullmatch(pattern, key) for pattern in patterns), key
+
+
+def test_correlation_by_taps_equals_the_grouped_convolution() -> None:
+    torch.manual_seed(0)
+    template, search = torch.randn(3, 8, 4, 4), torch.randn(3, 8, 20, 20)
+    assert torch.allclose(depthwise(template, search), depthwise_by_taps(template, search), atol=1e-4)
+
+
+def test_correlation_with_one_template_each_equals_one_at_a_time() -> None:
+    torch.manual_seed(0)
+    template, search = torch.randn(3, 8, 6, 6), torch.randn(3, 8, 22, 22)
+    batch = cross_correlation(template, search)
+    single = [cross_correlation(template[i : i + 1], search[i : i + 1]) for i in range(3)]
+    assert torch.allclose(batch, torch.cat(single), atol=1e-3)
+
+
+def test_siamfc_started_from_a_distilled_alexnet_gives_its_features() -> None:
+    torch.manual_seed(0)
+    alexnet, network = AlexNet(SLIM), SiamFC(SLIM, groups=1).eval()
+    with torch.no_grad():
+        alexnet(torch.rand(4, 3, 127, 127) * 255)
+    network.backbone.start_from(alexnet.eval())
+    image = torch.rand(1, 3, 127, 127) * 255
+    with torch.no_grad():
+        assert torch.allclose(alexnet(image), network.template(image.flip(1)), atol=1e-2)
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """Largest difference over the largest value."""
+    return float(np.abs(first - second).max() / np.abs(second).max())
+
+
+def test_exported_siamrpn_gives_the_networks_maps(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = calm(SiamRPN(SLIM, hidden=16))
+    export_siamrpn(network, 255, tmp_path / "net")
+    template, search = torch.rand(1, 3, 127, 127) * 255, torch.rand(1, 3, 255, 255) * 255
+    kernels = OnnxEngine(tmp_path / "net.template.onnx").run({"template": template.numpy()})
+    maps = OnnxEngine(tmp_path / "net.search.onnx").run({"search": search.numpy(), **kernels})
+    with torch.no_grad():
+        cls, loc = network(template, search)
+    # Weights are stored as float16: three decimal digits.
+    assert agreement(maps["cls"], cls.numpy()) < 0.02
+    assert agreement(maps["loc"], loc.numpy()) < 0.02
+
+
+def test_exported_siamfc_gives_the_networks_response(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = calm(SiamFC(SLIM, groups=1))
+    export_siamfc(network, 3, tmp_path / "net")
+    template, search = torch.rand(1, 3, 127, 127) * 255, torch.rand(3, 3, 255, 255) * 255
+    kernel = OnnxEngine(tmp_path / "net.template.onnx").run({"template": template.numpy()})
+    response = OnnxEngine(tmp_path / "net.search.onnx").run({"search": search.numpy(), **kernel})
+    with torch.no_grad():
+        expected = network(template, search)
+    assert agreement(response["response"], expected.numpy()) < 0.02

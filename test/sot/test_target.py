@@ -1,0 +1,83 @@
+"""A target as the node follows it: identity, state, loss and return, with a real tracker."""
+
+import numpy as np
+import pytest
+from test_trackers import BACKGROUND, scene
+
+from tracker_ros.errors import TargetError
+from tracker_ros.geometry import Box
+from tracker_ros.sot import LoadedModel, load_model
+from tracker_ros.sot.target import Target
+from tracker_ros.track import TrackState
+
+BOX = Box(200, 150, 60, 48)
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    return load_model("siamrpnpp", threads=1)
+
+
+def started(model: LoadedModel) -> Target:
+    target = model.new_target("7", "patch")
+    track = target.start(scene(200, 150), BOX)
+    assert (track.id, track.label, track.state, track.box) == ("7", "patch", TrackState.TENTATIVE, BOX)
+    return target
+
+
+def test_a_target_in_view_becomes_tracking_and_ages(model: LoadedModel) -> None:
+    target = started(model)
+    tracks = [target.follow(scene(200 + 3 * i, 150)) for i in range(1, 7)]
+    assert tracks[-1].state is TrackState.TRACKING
+    assert [track.age for track in tracks] == [1, 2, 3, 4, 5, 6]
+    assert target.times.inference > 0
+
+
+def test_a_black_frame_is_never_tracking_and_the_box_stays_where_it_was_seen(model: LoadedModel) -> None:
+    target = started(model)
+    for _ in range(5):
+        seen = target.follow(scene(200, 150))
+    black = np.zeros_like(BACKGROUND)
+    tracks = [target.follow(black) for _ in range(30)]
+    assert {track.state for track in tracks} == {TrackState.LOST}
+    assert all(track.box == seen.box for track in tracks)
+    assert tracks[-1].frames_since_seen == 30
+
+
+def test_a_target_that_leaves_is_reported_lost_and_its_return_reacquired(model: LoadedModel) -> None:
+    target = started(model)
+    for _ in range(5):
+        target.follow(scene(200, 150))
+    gone = [target.follow(BACKGROUND).state for _ in range(40)]
+    assert TrackState.TRACKING not in gone
+    assert gone[-1] is TrackState.LOST
+    # It comes back on the other side of the picture: the sweep finds it.
+    back = [target.follow(scene(480, 330)) for _ in range(40)]
+    assert TrackState.REACQUIRED in [track.state for track in back]
+    assert back[-1].state is TrackState.TRACKING
+    assert back[-1].box.iou(Box(480, 330, 60, 48)) > 0.5
+    assert back[-1].id == "7"
+
+
+def test_the_sweep_visits_the_whole_picture(model: LoadedModel) -> None:
+    target = started(model)
+    places = {target._sweep(BACKGROUND, step) for step in range(64)}
+    reach = 2 * (60 * 48) ** 0.5
+    for x in range(0, 640, 40):
+        for y in range(0, 480, 40):
+            assert min(max(abs(x - px), abs(y - py)) for px, py in places) <= reach / 2 + 1
+
+
+def test_a_refused_box_leaves_the_target_as_it_is(model: LoadedModel) -> None:
+    target = started(model)
+    target.follow(scene(200, 150))
+    with pytest.raises(TargetError, match="w=0"):
+        target.start(scene(200, 150), Box(10, 10, 0, 5))
+    assert target.follow(scene(200, 150)).box.iou(BOX) > 0.7
+
+
+def test_losing_a_target_for_an_outside_reason_says_so(model: LoadedModel) -> None:
+    target = started(model)
+    track = target.lose("the camera changed its resolution")
+    assert (track.state, track.reason) == (TrackState.LOST, "the camera changed its resolution")
+    assert track.frames_since_seen > 0

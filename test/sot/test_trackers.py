@@ -1,0 +1,145 @@
+"""Both trackers with the weights that ship, on pictures made here."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from tracker_ros.errors import TargetError
+from tracker_ros.geometry import Box
+from tracker_ros.sot import TRACKERS, LoadedModel, load_model, siamfc, siamrpnpp
+
+RNG = np.random.default_rng(5)
+
+
+def texture(width: int, height: int, grain: int) -> np.ndarray:
+    """Smooth coloured noise with blobs of about `grain` pixels."""
+    small = RNG.integers(0, 256, (height // grain + 2, width // grain + 2, 3), np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+BACKGROUND = texture(640, 480, 40)
+PATCH = texture(60, 48, 9)
+
+
+def scene(x: int, y: int) -> np.ndarray:
+    """The patch at (x, y) on the background."""
+    image = BACKGROUND.copy()
+    image[y : y + 48, x : x + 60] = PATCH
+    return image
+
+
+@pytest.fixture(scope="module", params=TRACKERS)
+def model(request: pytest.FixtureRequest) -> LoadedModel:
+    return load_model(request.param, threads=1)
+
+
+def test_the_first_frame_again_moves_the_box_less_than_a_pixel_or_two(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    image, box = scene(200, 150), Box(200, 150, 60, 48)
+    tracker.init(image, box)
+    estimate = tracker.track(image)
+    # SiamFC moves on a grid of half a search pixel; SiamRPN++ regresses the box.
+    assert math.hypot(estimate.box.cx - box.cx, estimate.box.cy - box.cy) < 3.0
+    assert estimate.box.iou(box) > 0.7
+    assert estimate.evidence.score > 0.5
+
+
+def test_a_moving_patch_is_followed(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    tracker.init(scene(200, 150), Box(200, 150, 60, 48))
+    for i in range(1, 25):
+        x, y = 200 + 7 * i, 150 + 4 * i
+        estimate = tracker.track(scene(x, y))
+        assert estimate.box.iou(Box(x, y, 60, 48)) > 0.4, f"lost in frame {i}"
+
+
+def test_boxes_are_in_input_pixels_on_any_image_size(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    large = cv2.resize(scene(200, 150), (1920, 1440))
+    box = Box(600, 450, 180, 144)
+    tracker.init(large, box)
+    assert tracker.track(large).box.iou(box) > 0.7
+
+
+def test_a_refused_box_leaves_the_current_target_alone(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    image = scene(200, 150)
+    tracker.init(image, Box(200, 150, 60, 48))
+    before = tracker.track(image).box
+    with pytest.raises(TargetError):
+        tracker.init(image, Box(math.nan, 0, 10, 10))
+    assert tracker.track(image).box.iou(before) > 0.9
+
+
+def test_looking_elsewhere_does_not_move_the_tracker(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    image = scene(200, 150)
+    tracker.init(image, Box(200, 150, 60, 48))
+    seen = tracker.look_at(image, 560, 400)
+    assert seen.box.iou(Box(200, 150, 60, 48)) < 0.5
+    assert tracker.track(image).box.iou(Box(200, 150, 60, 48)) > 0.7
+    tracker.accept(tracker.look_at(scene(400, 300), 420, 310))
+    assert tracker.track(scene(400, 300)).box.iou(Box(400, 300, 60, 48)) > 0.5
+
+
+def test_black_frames_give_no_contrast_and_no_runaway_box(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    tracker.init(scene(200, 150), Box(200, 150, 60, 48))
+    black = np.zeros_like(BACKGROUND)
+    # Over the border the crop is filled with the first frame's colour: look at the middle.
+    first = tracker.look_at(black, 320, 240)
+    assert first.evidence.contrast < 0.01
+    for _ in range(100):
+        box = tracker.track(black).box
+    assert all(math.isfinite(value) for value in box)
+    assert box.w <= 640 and box.h <= 480
+
+
+def test_stage_times_are_reported(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    tracker.init(scene(200, 150), Box(200, 150, 60, 48))
+    times = tracker.track(scene(204, 150)).times
+    assert times.inference > 0 and times.preprocess > 0 and times.postprocess > 0
+
+
+def test_siamrpnpp_crops_as_the_reference_does() -> None:
+    # Specs of SiamRPN++, section 4: side rounded, c = (side + 1) / 2, corner floor(cx - c + 0.5),
+    # missing pixels filled with the mean colour truncated to whole numbers.
+    image = np.arange(40 * 50 * 3, dtype=np.uint32).reshape(40, 50, 3).astype(np.uint8)
+    crop = siamrpnpp.subwindow(image, 2.4, 3.6, 20.4, 20, (9.9, 8.9, 7.9))
+    # c = 10.5: x0 = floor(2.4 - 10) = -8, y0 = floor(3.6 - 10) = -7
+    assert np.array_equal(crop[7:, 8:], image[:13, :12])
+    assert np.unique(crop[:7].reshape(-1, 3), axis=0).tolist() == [[9, 8, 7]]
+
+
+def test_siamfc_crops_as_the_port_does() -> None:
+    # Specs of SiamFC, section 2: corner = round(centre - (side - 1) / 2), half to even.
+    image = np.arange(40 * 50 * 3, dtype=np.uint32).reshape(40, 50, 3).astype(np.uint8)
+    crop = siamfc.subwindow(image, 2.0, 3.0, 20.0, 20, (9.6, 8.4, 7.6))
+    # x0 = round(2 - 9.5) = round(-7.5) = -8, y0 = round(-6.5) = -6
+    assert np.array_equal(crop[6:, 8:], image[:14, :12])
+    assert np.unique(crop[:6].reshape(-1, 3), axis=0).tolist() == [[10, 8, 8]]
+
+
+def test_siamrpnpp_takes_bgr_and_siamfc_rgb() -> None:
+    crop = np.zeros((127, 127, 3), np.uint8)
+    crop[..., 0] = 200
+    assert siamrpnpp.as_input(crop)[0, :, 0, 0].tolist() == [200, 0, 0]
+    assert siamfc.as_input([crop])[0, :, 0, 0].tolist() == [0, 0, 200]
+
+
+def test_foreground_is_a_softmax_over_the_pair_anchor_major() -> None:
+    cls = np.random.default_rng(0).normal(size=(1, 10, 3, 3)).astype(np.float32)
+    expected = np.exp(cls[0, 5:]) / (np.exp(cls[0, :5]) + np.exp(cls[0, 5:]))
+    assert np.allclose(siamrpnpp.foreground(cls), expected.ravel(), atol=1e-6)
+
+
+def test_a_look_alike_raises_the_peak_ratio(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    tracker.init(scene(200, 150), Box(200, 150, 60, 48))
+    alone = tracker.track(scene(200, 150)).evidence.peak_ratio
+    twins = scene(200, 150)
+    twins[160:208, 280:340] = PATCH
+    assert tracker.track(twins).evidence.peak_ratio > alone + 0.1

@@ -1,0 +1,177 @@
+"""Training data, labels, losses and a whole run in small. Needs torch (the train extra)."""
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
+
+from tracker_ros.anchors import AnchorGrid  # noqa: E402
+from tracker_ros.errors import DataError, ModelError  # noqa: E402
+from tracker_ros.geometry import Box  # noqa: E402
+from tracker_ros.sot import load_model  # noqa: E402
+from tracker_ros.training import command  # noqa: E402
+from tracker_ros.training.losses import rpn_loss, siamfc_loss  # noqa: E402
+from tracker_ros.training.pairs import PairSampler, Sampling  # noqa: E402
+from tracker_ros.training.pictures import read_collection  # noqa: E402
+from tracker_ros.training.recipe import read_recipe, recipe_names  # noqa: E402
+
+RED = (0, 0, 255)
+
+
+def red_rectangle(box: Box) -> np.ndarray:
+    image = np.full((240, 320, 3), (90, 120, 60), np.uint8)
+    cv2.rectangle(image, (int(box.x), int(box.y)), (int(box.x + box.w) - 1, int(box.y + box.h) - 1), RED, -1)
+    return image
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A collection of two tracks, two stills and an unlabelled photograph."""
+    video: dict[str, object] = {}
+    for name in ("kept", "held"):
+        folder = tmp_path / "video" / name
+        folder.mkdir(parents=True)
+        boxes: list[list[float] | None] = []
+        for i in range(30):
+            box = Box(60 + 4 * i, 80, 60, 40)
+            cv2.imwrite(str(folder / f"{i:03d}.jpg"), red_rectangle(box), [cv2.IMWRITE_JPEG_QUALITY, 98])
+            boxes.append([box.x, box.y, box.w, box.h])
+        boxes[3] = None
+        video[name] = {"frames": [f"{i:03d}.jpg" for i in range(30)], "boxes": boxes, "kind": "made"}
+    (tmp_path / "video.json").write_text(json.dumps(video))
+    (tmp_path / "still").mkdir()
+    cv2.imwrite(str(tmp_path / "still" / "a.jpg"), red_rectangle(Box(100, 100, 50, 50)))
+    (tmp_path / "still.json").write_text(
+        json.dumps({"still/a.jpg": {"wh": [320, 240], "boxes": [[100, 100, 50, 50, "red"]]}})
+    )
+    (tmp_path / "unlabelled").mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "unlabelled" / "n.jpg"), noise)
+    return tmp_path
+
+
+def test_a_collection_is_read_with_absent_targets(data: Path) -> None:
+    collection = read_collection(data, progress=False)
+    assert [track.name for track in collection.tracks] == ["kept", "held"]
+    assert 3 not in collection.tracks[0].visible
+    assert len(collection.stills) == len(collection.unlabelled) == 1
+
+
+def test_held_out_tracks_are_not_trained_on_and_unknown_ones_are_named(data: Path) -> None:
+    collection = read_collection(data, progress=False)
+    kept, held = collection.split(["held"])
+    assert [track.name for track in kept.tracks] == ["kept"]
+    assert [track.name for track in held] == ["held"]
+    with pytest.raises(DataError, match="'typo'"):
+        collection.split(["typo"])
+
+
+def test_an_empty_folder_is_not_a_collection(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=str(tmp_path)):
+        read_collection(tmp_path, progress=False)
+
+
+def test_the_box_of_a_pair_bounds_the_target_in_the_search_crop(data: Path) -> None:
+    plain = Sampling(
+        video=1.0, negative=0, distractor=0, occluder=0, grey=0, degrade=0, paste=0, search_size=239
+    )
+    collection = read_collection(data, progress=False)
+    sampler = PairSampler(collection, plain, seed=3)
+    centres = []
+    for _ in range(20):
+        pair = sampler.draw()
+        assert pair.template.shape == (127, 127, 3) and pair.search.shape == (239, 239, 3)
+        blue, _, red = (pair.search[..., i].astype(int) for i in range(3))
+        # Mirrored borders may show the rectangle twice: look near the box only.
+        cx, cy, w, h = pair.box
+        x0, y0 = max(int(cx - w), 0), max(int(cy - h), 0)
+        ys, xs = np.nonzero((red - blue)[y0 : int(cy + h), x0 : int(cx + w)] > 150)
+        found = (x0 + xs.min(), y0 + ys.min(), x0 + xs.max(), y0 + ys.max())
+        expected = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+        assert found == pytest.approx([min(max(v, 0), 238) for v in expected], abs=3)
+        centres.append((cx - 119, cy - 119))
+    spread = np.abs(centres).max()
+    assert 30 < spread <= 57, "targets are anywhere within the shift, not in the middle"
+
+
+def test_pairs_are_the_same_for_the_same_seed(data: Path) -> None:
+    collection = read_collection(data, progress=False)
+    first, second = (PairSampler(collection, Sampling(), seed=9) for _ in range(2))
+    for _ in range(10):
+        a, b = first.draw(), second.draw()
+        assert np.array_equal(a.search, b.search) and a.box == b.box
+
+
+def perfect_maps(box: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
+    offsets = torch.stack(
+        [
+            (box[0] - anchors[0]) / anchors[2],
+            (box[1] - anchors[1]) / anchors[3],
+            (box[2] / anchors[2]).log(),
+            (box[3] / anchors[3]).log(),
+        ]
+    )
+    return offsets.reshape(1, 20, *anchors.shape[2:])
+
+
+def test_rpn_loss_is_least_for_the_true_box_and_tells_negative_pairs() -> None:
+    anchors = torch.from_numpy(AnchorGrid(15).table())
+    anchors[:2] += 119
+    box = torch.tensor([[125.0, 110.0, 70.0, 60.0]])
+    positive = torch.tensor([True])
+    cls = torch.zeros(1, 10, 15, 15)
+    good, figures = rpn_loss(cls, perfect_maps(box[0], anchors), anchors, box, positive)
+    assert figures["iou"] == pytest.approx(1.0, abs=1e-4)
+    shifted = perfect_maps(box[0] + torch.tensor([20.0, 0, 0, 0]), anchors)
+    worse, _ = rpn_loss(cls, shifted, anchors, box, positive)
+    assert worse > good + 0.1
+    background = torch.cat([torch.full((1, 5, 15, 15), 8.0), torch.zeros(1, 5, 15, 15)], 1)
+    none, _ = rpn_loss(background, torch.zeros(1, 20, 15, 15), anchors, box, torch.tensor([False]))
+    assert none < 0.01, "a negative pair wants background everywhere and no box"
+
+
+def test_siamfc_loss_wants_the_peak_where_the_target_is() -> None:
+    boxes = torch.tensor([[119.0 + 16, 119.0 - 24, 60, 60]])
+    right = torch.full((1, 1, 15, 15), -6.0)
+    right[0, 0, 7 - 3, 7 + 2] = 6.0
+    for dy, dx in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)):
+        right[0, 0, 4 + dy, 9 + dx] = 6.0
+    for dy, dx in ((2, 0), (-2, 0), (0, 2), (0, -2)):
+        right[0, 0, 4 + dy, 9 + dx] = 6.0
+    positive = torch.tensor([True])
+    assert siamfc_loss(right, boxes, positive, 239) < 0.01
+    assert siamfc_loss(right.flip(-1), boxes, positive, 239) > 1.0
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_valid_and_an_unknown_one_is_named(name: str) -> None:
+    recipe = read_recipe(name)
+    Sampling(**recipe.sampling)
+    with pytest.raises(ModelError, match=f"'nope'.*{name}"):
+        read_recipe("nope")
+
+
+@pytest.mark.parametrize("name", ["siamfc", "siamrpnpp"])
+def test_a_run_in_small_gives_a_model_that_loads(data: Path, tmp_path: Path, name: str) -> None:
+    recipe = tmp_path / "tiny.yaml"
+    widths = "widths: [4, 8, 8, 8, 8]"
+    more = "groups: 1" if name == "siamfc" else "hidden: 8"
+    tracking = "scales: 3" if name == "siamfc" else "instance: 255, penalty_k: 0.1, window_influence: 0.4, lr: 0.3"
+    recipe.write_text(
+        f"name: tiny\ntracker: {name}\npaper: none\nbackbone: tiny\nnetwork: {{{widths}, {more}}}\n"
+        f"held_out: [held]\nsampling: {{}}\ndistil: {{steps: 2, batch: 2, learning_rate: 1.0e-3}}\n"
+        f"train: {{steps: 2, batch: 2, learning_rate: 1.0e-3}}\ntracking: {{{tracking}}}\n"
+    )
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    out = tmp_path / "run"
+    arguments = [str(recipe), "--data", str(data), "--out", str(out), "--workers", "0", "--threads", "1"]
+    assert command.run(parser.parse_args(arguments)) == 0
+    model = load_model(str(out / "tiny.yaml"), threads=1)
+    assert model.tracker == name
+    assert model.card.measured.keys() >= {"held_out_tracks_auc", "held_out_pairs_iou"}
