@@ -120,13 +120,14 @@ def _follow(args: argparse.Namespace, processes: ChildProcesses, logs: Path) -> 
         print("\ndemo: filming ends; Ctrl-C again to stop at once")
         processes.end(camera)
         _wait(operator, node, camera)
-    code = operator.exit_code
-    if code != 0:
-        for child in (node, camera):
-            print(child.last_words(), file=sys.stderr)
-        print(f"demo: failed; all of it is in {logs}/", file=sys.stderr)
-        return code if code is not None and code > 0 else 1
-    return 0
+    if operator.exit_code == 0:
+        return 0
+    for child in (node, camera):
+        words = child.last_words()
+        if words:
+            print(f"\nlast lines of {child.log}:\n{words}", file=sys.stderr)
+    print("\ndemo: failed", file=sys.stderr)
+    return 1
 
 
 def _wait(operator: Child, node: Child, camera: Child) -> None:
@@ -135,7 +136,8 @@ def _wait(operator: Child, node: Child, camera: Child) -> None:
         for child in (node, camera):
             # The camera ends first when all is well; the node never does.
             if child.exit_code is not None and (child is node or child.exit_code != 0):
-                print(f"\ndemo: the {child.name} process ended with code {child.exit_code}:")
+                code = child.exit_code
+                print(f"\ndemo: the {child.name} process ended with code {code}", file=sys.stderr)
                 return
         time.sleep(0.05)
 

@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-_PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
-"""Signals to end a process with, and seconds to wait after each."""
+_PATIENCE = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))
+"""Signals to end a process with, and seconds to wait after each.
+
+rclpy shuts down as cleanly on SIGTERM as on SIGINT, and a Python that is still importing ends
+without a word, where SIGINT would leave a traceback on the terminal.
+"""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -43,7 +47,7 @@ class ChildProcesses:
     """Processes that live no longer than the `with` block they are started in.
 
     Each has its own session, so that Ctrl-C reaches this process only, which then ends them in
-    order: SIGINT, then SIGTERM, then SIGKILL. Should this process be killed, they get SIGTERM.
+    order: SIGTERM, then SIGKILL. Should this process itself be killed, they get SIGTERM.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:

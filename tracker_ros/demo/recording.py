@@ -20,6 +20,12 @@ NEAR_THE_END = 3
 """The last processed frame is the last frame when no more than this many came after it."""
 
 
+# fmt: off
+_COLUMNS = ("frame", "stamp", "state", "x", "y", "w", "h", "score", "frame_age_ms", "latency_ms",
+            "truth_x", "truth_y", "truth_w", "truth_h", "iou", "reason")
+# fmt: on
+
+
 @dataclass(frozen=True)
 class FrameRecord:
     """What the node said of one frame."""
@@ -149,10 +155,7 @@ def write_tracks(path: Path, recording: Recording, truth: Sequence[Box | None] |
     """Write a line per processed frame; the truth columns are empty where it is not known."""
     with path.open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(
-            ["frame", "stamp", "state", "x", "y", "w", "h", "score", "frame_age_ms"]
-            + ["latency_ms", "truth_x", "truth_y", "truth_w", "truth_h", "iou", "reason"]
-        )
+        table.writerow(_COLUMNS)
         for record in recording.records:
             box = truth[record.index] if truth is not None else None
             row = [str(record.index), f"{record.stamp // 10**9}.{record.stamp % 10**9:09d}"]
