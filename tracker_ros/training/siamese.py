@@ -76,12 +76,17 @@ def train(recipe: Recipe, collection: Collection, run: Run) -> SiamFC | SiamRPN:
 
     def keep(step: int, averaged: nn.Module) -> None:
         if step % 1000 == 999:
-            save_file(averaged.state_dict(), run.folder / "averaged.safetensors")
+            _save(averaged, run.folder / "averaged.safetensors")
 
     trainer.run(network, loader, _loss(network, sampling, trainer), name=recipe.name, at_step=keep)
     network.cpu()
-    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, finished)
+    _save(network, finished)
     return network
+
+
+def _save(network: nn.Module, path: Path) -> None:
+    """Write the weights; training keeps them channels last, which safetensors does not take."""
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, path)
 
 
 def _start_backbone(
@@ -94,8 +99,7 @@ def _start_backbone(
     elif run.teacher is not None:
         trainer = run.trainer(dict(recipe.distil))
         distill(backbone, collection, run.teacher, trainer, workers=run.workers)
-        state = backbone.cpu().state_dict()
-        save_file({key: value.contiguous() for key, value in state.items()}, kept)
+        _save(backbone.cpu(), kept)
     else:
         return
     if isinstance(network, SiamFC):
