@@ -25,3 +25,7 @@ class ModelError(TrackerRosError):
 
 class DataError(TrackerRosError):
     """A data set, sequence, video or bag cannot be read."""
+
+
+class ParameterError(TrackerRosError):
+    """A parameter of a node has a value that is none of its choices."""

@@ -16,6 +16,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.nodes.images import decode_compressed, decode_image
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
@@ -81,29 +82,23 @@ class BagSource:
             if connection.topic == self._topic and connection.msgtype in (IMAGE, COMPRESSED_IMAGE)
         ]
 
-    def _messages(self) -> Iterator[tuple[BagMessage, Any]]:
+    def messages(self) -> Iterator[BagMessage]:
+        """Give the messages in the order of their recording."""
         with self._reader() as reader:
             for connection, recorded, data in reader.messages(self._connections(reader)):
                 message: Any = reader.deserialize(data, connection.msgtype)
                 stamp = message.header.stamp
-                yield (
-                    BagMessage(
-                        serialized=bytes(data),
-                        recorded=recorded,
-                        stamp=stamp.sec * 10**9 + stamp.nanosec,
-                        frame_id=message.header.frame_id,
-                        width=getattr(message, "width", 0),
-                        height=getattr(message, "height", 0),
-                    ),
-                    message,
+                yield BagMessage(
+                    serialized=bytes(data),
+                    recorded=recorded,
+                    stamp=stamp.sec * 10**9 + stamp.nanosec,
+                    frame_id=message.header.frame_id,
+                    width=getattr(message, "width", 0),
+                    height=getattr(message, "height", 0),
                 )
-
-    def messages(self) -> Iterator[BagMessage]:
-        """Give the messages in the order of their recording."""
-        for recorded, _ in self._messages():
-            yield recorded
 
     def __iter__(self) -> Iterator[UInt8Image]:
         """Decode the images. Raises ImageError for one that cannot be."""
-        for _, message in self._messages():
-            yield decode(message)
+        decode = decode_compressed if self.compressed else decode_image
+        for message in self.messages():
+            yield decode(message.serialized)

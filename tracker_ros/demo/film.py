@@ -11,23 +11,12 @@ import numpy as np
 
 from tracker_ros.demo.recording import FrameRecord, Recording
 from tracker_ros.demo.sources import Source
+from tracker_ros.drawing import FONT, STATE_COLOURS, draw_box, draw_label
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box, UInt8Image
-from tracker_ros.track import TrackState
 
-Colour = tuple[int, int, int]
-
-STATE_COLOURS: dict[TrackState, Colour] = {
-    TrackState.TENTATIVE: (70, 215, 245),
-    TrackState.TRACKING: (90, 225, 70),
-    TrackState.UNCERTAIN: (40, 160, 255),
-    TrackState.LOST: (70, 70, 245),
-    TrackState.REACQUIRED: (245, 190, 60),
-}
-"""BGR."""
 SHEET_COLUMNS, SHEET_ROWS = 3, 2
 PANEL_WIDTH = 480
-_FONT = cv2.FONT_HERSHEY_DUPLEX
 _TRUTH_COLOUR = (255, 255, 255)
 
 
@@ -71,17 +60,15 @@ def annotate(image: UInt8Image, index: int, record: FrameRecord | None, truth: B
     """Draw onto one frame: the truth thin and white, the track in the colour of its state."""
     scale = max(image.shape[1] / 640, 0.5)
     if truth is not None:
-        _rectangle(image, truth, _TRUTH_COLOUR, 1, dashed=False)
+        draw_box(image, truth, _TRUTH_COLOUR, 1)
     if record is None:
-        _label(image, (8 * scale, 8 * scale), "no target yet", (200, 200, 200), scale)
+        draw_label(image, (8 * scale, 8 * scale), "no target yet", (200, 200, 200), scale)
         return
     colour = STATE_COLOURS[record.state]
-    if record.state.visible:
-        _rectangle(image, record.box, colour, max(round(2 * scale), 1), dashed=False)
-    else:
-        _rectangle(image, record.box, colour, max(round(2 * scale), 1), dashed=True)
+    lost = not record.state.visible
+    draw_box(image, record.box, colour, max(round(2 * scale), 1), dashed=lost)
     text = record.state.name if record.index == index else f"{record.state.name} (frame dropped)"
-    _label(image, (8 * scale, 8 * scale), f"{text}  score {record.score:.2f}", colour, scale)
+    draw_label(image, (8 * scale, 8 * scale), f"{text}  score {record.score:.2f}", colour, scale)
 
 
 def choose_moments(source: Source, recording: Recording) -> list[tuple[int, str]]:
@@ -131,37 +118,9 @@ def write_sheet(
         sheet[top : top + height, left : left + PANEL_WIDTH] = panel
         when = f"{index / source.fps:.1f} s   {caption}"
         place = (left + 10, top + height + 21)
-        cv2.putText(sheet, when, place, _FONT, 0.55, (225, 225, 225), 1, cv2.LINE_AA)
+        cv2.putText(sheet, when, place, FONT, 0.55, (225, 225, 225), 1, cv2.LINE_AA)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), sheet):
         raise DataError(
             f"{path} cannot be written as a picture; expected a name ending in .jpg or .png"
         )
-
-
-def _rectangle(image: UInt8Image, box: Box, colour: Colour, width: int, *, dashed: bool) -> None:
-    x0, y0 = round(box.x), round(box.y)
-    x1, y1 = round(box.x + box.w) - 1, round(box.y + box.h) - 1
-    if not dashed:
-        cv2.rectangle(image, (x0, y0), (x1, y1), colour, width)
-        return
-    dash = 7
-    for x in range(x0, x1, 2 * dash):
-        for y in (y0, y1):
-            cv2.line(image, (x, y), (min(x + dash, x1), y), colour, width)
-    for y in range(y0, y1, 2 * dash):
-        for x in (x0, x1):
-            cv2.line(image, (x, y), (x, min(y + dash, y1)), colour, width)
-
-
-def _label(
-    image: UInt8Image, corner: tuple[float, float], text: str, colour: Colour, scale: float
-) -> None:
-    """Text on a darkened plate, its top-left at `corner`."""
-    size = 0.55 * scale
-    (width, height), base = cv2.getTextSize(text, _FONT, size, 1)
-    x, y, pad = round(corner[0]), round(corner[1]), round(5 * scale)
-    plate = image[y : y + height + base + 2 * pad, x : x + width + 2 * pad]
-    plate[:] = (plate * 0.35).astype(np.uint8)
-    place = (x + pad, y + pad + height)
-    cv2.putText(image, text, place, _FONT, size, colour, 1, cv2.LINE_AA)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from tracker_ros.demo.sources import (
 )
 from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.geometry import UInt8Image
+from tracker_ros.nodes.process import prepare_process
 
 DESCRIPTION = """\
 Publish a video as a camera does: sensor_msgs/Image (bgr8) on `image`, at a steady rate, and
@@ -249,7 +249,7 @@ def run(args: argparse.Namespace) -> int:
     `args.ros_args` goes to ROS. Raises DataError when the source cannot be read.
     """
     source = open_source(args)
-    use_large_message_memory()
+    prepare_process()
     rclpy.init(args=args.ros_args)
     node = rclpy.create_node("camera")
     log = node.get_logger()

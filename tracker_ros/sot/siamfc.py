@@ -144,7 +144,7 @@ class SiamFCTracker:
         up = [
             cv2.resize(r, (RESPONSE, RESPONSE), interpolation=cv2.INTER_CUBIC) for r in responses
         ]
-        peaks = [float(r.max()) for r in up] * self._penalty
+        peaks = np.array([float(r.max()) for r in up]) * self._penalty
         chosen = int(peaks.argmax())
         raw = responses[chosen]
         response = up[chosen] - up[chosen].min()

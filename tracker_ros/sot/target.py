@@ -62,6 +62,11 @@ class Target:
             self._unseen += 1
         return self._track(estimate.evidence, reason)
 
+    def place(self, box: Box) -> None:
+        """Go on from `box`: the same view has come in another size."""
+        self._box = box
+        self._tracker.accept(Estimate(box, _SEEN))
+
     def lose(self, reason: str) -> Track:
         """Say that the target is lost, for a reason outside the picture."""
         self._monitor.lose()

@@ -1,0 +1,139 @@
+"""`/diagnostics`: once a second, in words, what is wrong and what to do."""
+
+from __future__ import annotations
+
+import threading
+from time import perf_counter
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from tracker_ros.nodes.camera_input import CameraInput
+from tracker_ros.nodes.outputs import Counters, LastFrame
+from tracker_ros.track import TrackState
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+RECENT = 10.0
+"""Seconds for which a rejected image is a warning."""
+SILENCE = 2.0
+"""Seconds without an image that are a warning."""
+ENOUGH = 0.8
+"""Share of the camera's rate under which images are being lost on the way."""
+LOSS_HINT = (
+    "images are lost on the way. Give the camera's process the larger shared memory too: "
+    "FASTRTPS_DEFAULT_PROFILES_FILE (Kilted and later: FASTDDS_DEFAULT_PROFILES_FILE) = "
+    "share/tracker_ros/config/fastdds_shm.xml; or publish reliable; or the machine is overloaded"
+)
+
+
+class Problems:
+    """What went wrong, by cause: counted, and logged once per cause and then every minute."""
+
+    QUIET = 60.0
+
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
+        self._lock = threading.Lock()
+        self._count: dict[str, int] = {}
+        self._reason: dict[str, str] = {}
+        self._seen: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
+
+    def add(self, cause: str, reason: str) -> None:
+        """Count a problem; `cause` is a short stable key."""
+        now = perf_counter()
+        with self._lock:
+            self._count[cause] = self._count.get(cause, 0) + 1
+            self._reason[cause], self._seen[cause] = reason, now
+            log = now - self._logged.get(cause, -self.QUIET) >= self.QUIET
+            if log:
+                self._logged[cause] = now
+        if log:
+            self._logger.warning(f"{reason} (counted in diagnostics from now on)")
+
+    def values(self) -> dict[str, str]:
+        """Cause -> how often and the last reason."""
+        with self._lock:
+            return {c: f"{n} times, last: {self._reason[c]}" for c, n in self._count.items()}
+
+    def recent(self) -> str:
+        """The newest reason of the last seconds, or nothing."""
+        with self._lock:
+            if not self._seen:
+                return ""
+            cause = max(self._seen, key=lambda c: self._seen[c])
+            return self._reason[cause] if perf_counter() - self._seen[cause] <= RECENT else ""
+
+
+def status(name: str, level: Any, message: str, values: dict[str, str]) -> DiagnosticStatus:
+    """One entry of the array."""
+    pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return DiagnosticStatus(name=name, level=level, message=message, values=pairs)
+
+
+def camera_status(
+    name: str, camera: CameraInput | None, counters: Counters, problems: Problems,
+    camera_rate: float, last: LastFrame | None,
+) -> DiagnosticStatus:  # fmt: skip
+    """How the images come in."""
+    values = {
+        "frames received": str(counters.received),
+        "frames processed": str(counters.processed),
+        "frames dropped": str(counters.dropped),
+        "frames rejected": str(counters.rejected),
+        **{f"rejected: {cause}": words for cause, words in problems.values().items()},
+    }
+    if camera is None:
+        return status(name, OK, "not active", values)
+    values["topic"] = camera.chosen.words if camera.chosen else camera.topic
+    received, announced = camera.received.read(), camera.announced.read()
+    if camera_rate > 0:
+        announced = camera_rate
+    values["received rate"] = "not known yet" if received is None else f"{received:.1f} Hz"
+    values["camera rate"] = (
+        f"{announced:.1f} Hz" if announced else "not known: no camera_info, and camera_rate is 0"
+    )
+    if last is not None:
+        values["frame age"] = f"{last.frame_age * 1e3:.1f} ms"
+        values["inference"] = f"{last.inference * 1e3:.1f} ms"
+    level, message = _judge_camera(camera, problems, received, announced)
+    return status(name, level, message, values)
+
+
+def _judge_camera(
+    camera: CameraInput, problems: Problems, received: float | None, announced: float | None
+) -> tuple[Any, str]:
+    if camera.clash:
+        return ERROR, camera.clash
+    if camera.chosen is None:
+        return WARN, f"nobody publishes images on {camera.topic}"
+    recent = problems.recent()
+    if recent:
+        return WARN, recent
+    silent = None if camera.last_received is None else perf_counter() - camera.last_received
+    if silent is None:
+        return WARN, f"no image has come yet on {camera.chosen.topic}"
+    if silent > SILENCE:
+        return WARN, f"no image for {silent:.0f} s on {camera.chosen.topic}"
+    if received is not None and announced and received < ENOUGH * announced:
+        return WARN, f"{received:.1f} of {announced:.1f} images a second arrive: {LOSS_HINT}"
+    return OK, "images arrive"
+
+
+def targets_status(name: str, last: LastFrame | None, notice: str) -> DiagnosticStatus:
+    """How the targets are; `notice` is why there are none, if something ended them."""
+    if last is None or not last.tracks:
+        return status(name, OK, notice or "no target", {})
+    values = {f"target {t.id}": f"{t.label} {t.state.name} {t.reason}".strip() for t in last.tracks}
+    lost = [t for t in last.tracks if t.state is TrackState.LOST]
+    if lost:
+        words = "; ".join(f"target {t.id} is LOST: {t.reason}" for t in lost)
+        return status(name, WARN, words, values)
+    return status(name, OK, f"{len(last.tracks)} followed", values)
+
+
+def array(stamp: Any, statuses: list[DiagnosticStatus]) -> DiagnosticArray:
+    """The message for `/diagnostics`."""
+    message = DiagnosticArray(status=statuses)
+    message.header.stamp = stamp
+    return message

@@ -1,0 +1,93 @@
+"""The frames a node holds: the newest, for tracking, and those of the last seconds."""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from tracker_ros.geometry import UInt8Image
+from tracker_ros.nodes.images import Stamped, decode_compressed, decode_image
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A serialized image message as it came, not decoded yet."""
+
+    raw: bytes
+    header: Stamped
+    compressed: bool
+    received: float
+    """time.perf_counter() when it came."""
+
+    def decode(self) -> UInt8Image:
+        """Its pixels (H, W, 3) BGR, perhaps a view of `raw`. Raises ImageError."""
+        return decode_compressed(self.raw) if self.compressed else decode_image(self.raw)
+
+
+class FrameHistory:
+    """The frames of the last moments, in the order of their stamps; safe between threads.
+
+    Bounded by number and by bytes: what is over goes, the oldest first.
+    """
+
+    def __init__(self, max_frames: int, max_bytes: int) -> None:
+        self._max_frames, self._max_bytes = max_frames, max_bytes
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def resize(self, max_frames: int, max_bytes: int) -> None:
+        """Change the bounds."""
+        with self._lock:
+            self._max_frames, self._max_bytes = max_frames, max_bytes
+            self._shrink()
+
+    def add(self, frame: Frame) -> None:
+        """Add the newest frame. Its stamp must not be before that of the last one."""
+        with self._lock:
+            self._frames.append(frame)
+            self._bytes += len(frame.raw)
+            self._shrink()
+
+    def clear(self) -> None:
+        """Forget all frames."""
+        with self._lock:
+            self._frames.clear()
+            self._bytes = 0
+
+    def newest(self) -> Frame | None:
+        """The frame that came last, or None."""
+        with self._lock:
+            return self._frames[-1] if self._frames else None
+
+    def oldest(self) -> Frame | None:
+        """The oldest frame still held, or None."""
+        with self._lock:
+            return self._frames[0] if self._frames else None
+
+    def at(self, ns: int) -> Frame | None:
+        """The frame with exactly this stamp (nanoseconds), or None."""
+        with self._lock:
+            index = bisect.bisect_left(self._frames, ns, key=_stamp)
+            if index < len(self._frames) and _stamp(self._frames[index]) == ns:
+                return self._frames[index]
+            return None
+
+    def after(self, ns: int) -> list[Frame]:
+        """The frames stamped later than `ns`, the oldest first."""
+        with self._lock:
+            index = bisect.bisect_right(self._frames, ns, key=_stamp)
+            return list(self._frames)[index:]
+
+    def _shrink(self) -> None:
+        # The newest frame stays whatever the bounds: a target is set on it.
+        while len(self._frames) > 1 and (
+            len(self._frames) > self._max_frames or self._bytes > self._max_bytes
+        ):
+            self._bytes -= len(self._frames.popleft().raw)
+
+
+def _stamp(frame: Frame) -> int:
+    return frame.header.ns

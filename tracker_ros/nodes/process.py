@@ -1,0 +1,81 @@
+"""What every process of ours does before it talks over DDS, and how a node's process ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+
+RCLInvalidROSArgsError = rclpy_implementation.RCLInvalidROSArgsError
+UnknownROSArgsError = rclpy_implementation.UnknownROSArgsError
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+"""Of Fast DDS 2 (Humble, Jazzy) and 3 (Kilted, Lyrical)."""
+
+
+def prepare_process() -> None:
+    """Make this process fit for camera images; call it before `rclpy.init`.
+
+    glibc keeps the memory of big messages instead of mapping and faulting 6 MB anew for each
+    one, and Fast DDS gets a shared-memory segment that holds images, unless the user has chosen
+    a profile.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc; musl has none and needs none
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 256 << 20)
+    if not any(os.environ.get(name) for name in _PROFILE_VARIABLES):
+        profile = find_profile()
+        if profile is not None:
+            for name in _PROFILE_VARIABLES:
+                os.environ[name] = str(profile)
+
+
+def find_profile() -> Path | None:
+    """Find config/fastdds_shm.xml: of this source tree, else of the installed package."""
+    candidates = [Path(__file__).parents[2] / "config" / "fastdds_shm.xml"]
+    try:
+        share = Path(get_package_share_directory("tracker_ros"))
+        candidates.append(share / "config" / "fastdds_shm.xml")
+    except PackageNotFoundError:
+        pass  # run from the source tree: the first candidate is there
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
+    """Create a node, spin it until SIGINT or SIGTERM, and destroy it; returns the exit code.
+
+    `create` returns the node, or None when it has said in the log why there is none: exit
+    code 1. A second SIGINT a moment after the first, which launchers send, changes nothing.
+    """
+    prepare_process()
+    try:
+        rclpy.init(args=arguments)
+    except (RCLInvalidROSArgsError, UnknownROSArgsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    node = None
+    try:
+        node = create()
+        if node is None:
+            return 1
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0

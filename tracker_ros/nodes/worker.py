@@ -1,0 +1,316 @@
+"""The thread that tracks: takes the newest frame, follows every target, hands the tracks on.
+
+No ROS in here: the node feeds it frames and listens, and so can a test or a replay.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol, TypeVar
+
+from tracker_ros.errors import TargetError
+from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.nodes.frames import Frame, FrameHistory
+from tracker_ros.nodes.images import ImageError
+from tracker_ros.sot import LoadedModel
+from tracker_ros.sot.monitor import Thresholds
+from tracker_ros.sot.target import Target
+from tracker_ros.track import StageTimes, Track
+
+CATCH_UP_STEPS = 30
+"""A target set on an old image reaches the present in at most so many frames."""
+ASPECT_TOLERANCE = 0.02
+"""A new image size of the same aspect ratio, within this share, shows the same view."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TargetRequest:
+    """Follow what is in `box` of the image stamped `stamp`."""
+
+    box: Box
+    stamp: int = 0
+    """Nanoseconds; 0 means the newest image."""
+    id: str = ""
+    """Empty: a new one is made. That of a live target: it is pointed at anew."""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to a request that was accepted."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What became of one frame."""
+
+    frame: Frame
+    image: UInt8Image
+    tracks: list[Track]
+    decode: float
+    """Seconds from message to array."""
+    times: StageTimes
+    """Summed over the targets."""
+
+
+class Listener(Protocol):
+    """Hears of every frame, on the worker's thread."""
+
+    def on_processed(self, processed: Processed) -> None:
+        """A frame was tracked."""
+
+    def on_rejected(self, cause: str, reason: str) -> None:
+        """A frame could not be decoded; `cause` is a short stable key."""
+
+    def on_failure(self, reason: str, trace: str) -> None:
+        """A tracker raised an error; its target is LOST, the others go on."""
+
+
+class Identities:
+    """Gives out ids; one that was given is never given again."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._last = 0
+
+    def claim(self, wanted: str) -> str:
+        """Take `wanted`, or a new number where it is empty. Raises TargetError when it is used."""
+        if wanted in self._used:
+            raise TargetError(
+                f"id '{wanted}' belonged to a target that has ended; "
+                "ids are not used again: give another, or none"
+            )
+        while not wanted:
+            self._last += 1
+            if str(self._last) not in self._used:
+                wanted = str(self._last)
+        self._used.add(wanted)
+        return wanted
+
+
+class TrackingWorker:
+    """Owns the targets. Every public method may be called from any thread."""
+
+    def __init__(
+        self, model: LoadedModel, history: FrameHistory, identities: Identities,
+        listener: Listener, *, thresholds: Thresholds, max_targets: int,
+    ) -> None:  # fmt: skip
+        self._model, self._history = model, history
+        self._identities, self._listener = identities, listener
+        self._thresholds, self._max_targets = thresholds, max_targets
+        self._targets: dict[str, Target] = {}
+        self._size: tuple[int, int] | None = None
+        self._wake = threading.Condition()
+        self._slot: Frame | None = None
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._stopping = False
+        self.enabled = True
+        """False: frames are kept for later requests, and not tracked."""
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the frame it is at; requests not answered yet are refused."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def offer(self, frame: Frame) -> bool:
+        """Leave the newest frame for tracking; True when it replaced one that nobody took."""
+        if not self.enabled:
+            return False
+        with self._wake:
+            replaced = self._slot is not None
+            self._slot = frame
+            self._wake.notify()
+        return replaced
+
+    def set_target(self, request: TargetRequest) -> Future[Accepted]:
+        """Start following; the future holds the answer, or the TargetError of a refusal."""
+        return self._submit(lambda: self._set_target(request))
+
+    def end_targets(self, reason: str) -> Future[list[Track]]:
+        """End all targets; the future holds their last tracks, LOST for that reason."""
+        return self._submit(lambda: self._end_targets(reason))
+
+    def forget_frames(self) -> None:
+        """Drop every frame that waits or is kept: time has jumped."""
+        self._history.clear()
+        with self._wake:
+            self._slot = None
+
+    def tune(self, thresholds: Thresholds, max_targets: int) -> None:
+        """Judge targets by other thresholds, from the next frame on."""
+
+        def apply() -> None:
+            self._thresholds, self._max_targets = thresholds, max_targets
+            for target in self._targets.values():
+                target.set_thresholds(thresholds)
+
+        self._submit(apply)
+
+    # --- on the worker's thread --------------------------------------------------------------
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have the worker's thread do something before its next frame."""
+        future: Future[T] = Future()
+
+        def job() -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:  # the asker's to judge: nothing is swallowed here
+                future.set_exception(error)
+
+        with self._wake:
+            if self._stopping:
+                future.set_exception(TargetError("the node is being deactivated"))
+            else:
+                self._jobs.append(job)
+                self._wake.notify()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not (self._stopping or self._jobs or self._slot is not None):
+                    self._wake.wait()
+                stopping, job, frame = self._stopping, None, None
+                if self._jobs:
+                    job = self._jobs.popleft()
+                elif not stopping:
+                    frame, self._slot = self._slot, None
+            if job is not None:
+                job()
+            elif stopping:
+                return
+            elif frame is not None:
+                try:
+                    self._process(frame)
+                except Exception as error:  # the thread must live: the next frame may be better
+                    self._listener.on_failure(f"a frame failed: {error}", traceback.format_exc())
+
+    def _process(self, frame: Frame) -> None:
+        start = perf_counter()
+        try:
+            image = frame.decode()
+        except ImageError as error:
+            self._listener.on_rejected(error.cause, str(error))
+            return
+        decode = perf_counter() - start
+        tracks = self._fit_to_size(image)
+        preprocess = inference = postprocess = 0.0
+        for target in self._targets.values():
+            if target.id in tracks:
+                continue
+            tracks[target.id] = self._follow(target, image)
+            preprocess += target.times.preprocess
+            inference += target.times.inference
+            postprocess += target.times.postprocess
+        times = StageTimes(preprocess, inference, postprocess)
+        in_order = [tracks[id] for id in self._targets]
+        self._listener.on_processed(Processed(frame, image, in_order, decode, times))
+
+    def _follow(self, target: Target, image: UInt8Image) -> Track:
+        try:
+            return target.follow(image)
+        except Exception as error:  # one target's failure must not end the others
+            reason = f"the tracker failed: {type(error).__name__}: {error}"
+            self._listener.on_failure(f"target {target.id}: {reason}", traceback.format_exc())
+            return target.lose(reason)
+
+    def _fit_to_size(self, image: UInt8Image) -> dict[str, Track]:
+        """Carry the targets over to a new image size; gives the tracks of those it loses."""
+        height, width = image.shape[:2]
+        before, self._size = self._size, (width, height)
+        if before is None or before == self._size:
+            return {}
+        sx, sy = width / before[0], height / before[1]
+        if abs(sx / sy - 1) <= ASPECT_TOLERANCE:
+            for target in self._targets.values():
+                box = target.box
+                target.place(Box(box.x * sx, box.y * sy, box.w * sx, box.h * sy))
+            return {}
+        reason = f"the image changed from {before[0]}x{before[1]} to {width}x{height}, another view"
+        return {target.id: target.lose(reason) for target in self._targets.values()}
+
+    def _set_target(self, request: TargetRequest) -> Accepted:
+        if not self.enabled:
+            raise TargetError("tracking is disabled; enable it first (service ~/enable)")
+        frame = self._frame_of(request.stamp)
+        again = request.id in self._targets
+        if not again and len(self._targets) >= self._max_targets > 1:
+            raise TargetError(
+                f"{len(self._targets)} targets are followed and max_targets is "
+                f"{self._max_targets}; clear them, or give the id of one to point it at this box"
+            )
+        try:
+            image = frame.decode()
+        except ImageError as error:
+            raise TargetError(f"that image could not be decoded: {error}") from error
+        size = (image.shape[1], image.shape[0])
+        if self._max_targets > 1 and self._targets and self._size not in (None, size):
+            raise TargetError("that image has another size than those of now; use a newer one")
+        target = self._model.new_target(request.id, request.label, self._thresholds)
+        target.start(image, request.box)
+        if not again:
+            target.id = self._identities.claim(request.id)
+        replaced = []
+        if self._max_targets == 1:
+            replaced = [id for id in self._targets if id != target.id]
+            self._targets.clear()
+        self._targets[target.id] = target
+        self._size = size
+        # After the answer, before the next frame: the operator need not wait for it.
+        with self._wake:
+            self._jobs.appendleft(lambda: self._catch_up(target, frame.header.ns))
+        words = f"following {target.id}"
+        return Accepted(target.id, words + (f" instead of {replaced[0]}" if replaced else ""))
+
+    def _frame_of(self, stamp: int) -> Frame:
+        """The frame that a request means. Raises TargetError when it is not there."""
+        newest, oldest = self._history.newest(), self._history.oldest()
+        if newest is None or oldest is None:
+            raise TargetError("no image has arrived yet; is the camera publishing?")
+        frame = self._history.at(stamp) if stamp else newest
+        if frame is None:
+            raise TargetError(
+                f"no image is stamped {stamp / 1e9:.9f}; the history holds "
+                f"{oldest.header.ns / 1e9:.9f} to {newest.header.ns / 1e9:.9f}: "
+                "copy the stamp of the image, and see the parameter history_frames"
+            )
+        return frame
+
+    def _catch_up(self, target: Target, since: int) -> None:
+        """Follow a target from the image it was set on up to the newest, which comes next."""
+        for left in range(CATCH_UP_STEPS, 0, -1):
+            frames = self._history.after(since)[:-1]
+            if not frames or self._targets.get(target.id) is not target:
+                return
+            frame = frames[math.ceil(len(frames) / left) - 1]
+            since = frame.header.ns
+            try:
+                image = frame.decode()
+            except ImageError:
+                continue  # counted and named when it was the newest frame
+            if (image.shape[1], image.shape[0]) == self._size:
+                self._follow(target, image)
+
+    def _end_targets(self, reason: str) -> list[Track]:
+        tracks = [target.lose(reason) for target in self._targets.values()]
+        self._targets.clear()
+        return tracks
