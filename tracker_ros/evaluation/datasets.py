@@ -183,10 +183,13 @@ def _require_whole(path: Path) -> None:
 
     OpenCV decodes half a JPEG without an error and makes the rest grey.
     """
-    with path.open("rb") as file:
-        start = file.read(8)
-        file.seek(max(path.stat().st_size - _TAIL, 0))
-        tail = file.read()
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            file.seek(max(path.stat().st_size - _TAIL, 0))
+            tail = file.read()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
     for first, last in _START_AND_END.items():
         if start.startswith(first):
             if last not in tail:
