@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_trackers import BACKGROUND, scene
+from patch_scene import BACKGROUND, scene
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box

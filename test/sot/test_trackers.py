@@ -5,29 +5,11 @@ import math
 import cv2
 import numpy as np
 import pytest
+from patch_scene import BACKGROUND, PATCH, scene
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
 from tracker_ros.sot import TRACKERS, LoadedModel, load_model, siamfc, siamrpnpp
-
-RNG = np.random.default_rng(5)
-
-
-def texture(width: int, height: int, grain: int) -> np.ndarray:
-    """Smooth coloured noise with blobs of about `grain` pixels."""
-    small = RNG.integers(0, 256, (height // grain + 2, width // grain + 2, 3), np.uint8)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-BACKGROUND = texture(640, 480, 40)
-PATCH = texture(60, 48, 9)
-
-
-def scene(x: int, y: int) -> np.ndarray:
-    """The patch at (x, y) on the background."""
-    image = BACKGROUND.copy()
-    image[y : y + 48, x : x + 60] = PATCH
-    return image
 
 
 @pytest.fixture(scope="module", params=TRACKERS)

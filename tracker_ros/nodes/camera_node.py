@@ -28,7 +28,7 @@ from tracker_ros.demo.sources import (
 )
 from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.nodes.process import prepare_process
+from tracker_ros.nodes.process import add_ros_arguments, prepare_process, ros_arguments
 
 DESCRIPTION = """\
 Publish a video as a camera does: sensor_msgs/Image (bgr8) on `image`, at a steady rate, and
@@ -241,6 +241,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="also write what is published to this .mp4"
     )
+    add_ros_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -250,7 +251,7 @@ def run(args: argparse.Namespace) -> int:
     """
     source = open_source(args)
     prepare_process()
-    rclpy.init(args=args.ros_args)
+    rclpy.init(args=ros_arguments(args))
     node = rclpy.create_node("camera")
     log = node.get_logger()
     try:

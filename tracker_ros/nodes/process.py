@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import os
 import signal
@@ -20,6 +21,19 @@ UnknownROSArgsError = rclpy_implementation.UnknownROSArgsError
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Of Fast DDS 2 (Humble, Jazzy) and 3 (Kilted, Lyrical)."""
+
+
+def add_ros_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `--ros-args ...`; what follows it is for ROS, see `ros_arguments`."""
+    parser.add_argument(
+        "--ros-args", nargs=argparse.REMAINDER, default=[], metavar="ARGUMENT",
+        help="all that follows is for ROS, e.g. -r image:=/camera/image_raw -p tracker:=siamfc",
+    )  # fmt: skip
+
+
+def ros_arguments(args: argparse.Namespace) -> list[str]:
+    """What `rclpy.init` takes of a parsed command line."""
+    return ["--ros-args", *args.ros_args]
 
 
 def prepare_process() -> None:

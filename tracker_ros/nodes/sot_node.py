@@ -31,7 +31,7 @@ from tracker_ros.nodes.parameters import (
     declare_parameters,
     read_parameters,
 )
-from tracker_ros.nodes.process import run_node
+from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.worker import Identities, Processed, TargetRequest, TrackingWorker
 from tracker_ros.sot import LoadedModel
 from tracker_ros.srv import SetTarget
@@ -54,10 +54,7 @@ class SotNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("sot")
         declare_parameters(self)
-        self._parameters = read_parameters(self)
-        self.add_on_set_parameters_callback(check)
-        if hasattr(self, "add_post_set_parameters_callback"):  # not on Humble
-            self.add_post_set_parameters_callback(self._on_parameters)
+        self._settings = read_parameters(self)
         self._outputs = Outputs(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._problems = Problems(self.get_logger())
@@ -80,12 +77,15 @@ class SotNode(LifecycleNode):
             ),
             post_callback=lambda jump: self._on_time_jump("the clock jumped back"),
         )
+        self.add_on_set_parameters_callback(check)
+        if hasattr(self, "add_post_set_parameters_callback"):  # not on Humble
+            self.add_post_set_parameters_callback(self._on_parameters)
 
     # --- lifecycle ---------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, on a thread of its own, telling how long it takes."""
-        self._parameters = parameters = read_parameters(self)
+        self._settings = parameters = read_parameters(self)
 
         def tell(progress: str) -> None:
             self._phase = progress
@@ -110,7 +110,7 @@ class SotNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker and subscribe."""
         assert self._model is not None
-        self._parameters = p = read_parameters(self)
+        self._settings = p = read_parameters(self)
         self._counters, self._last_stamp, self._notice = Counters(), None, ""
         self._history = FrameHistory(p.history_frames, p.history_bytes)
         self._worker = TrackingWorker(
@@ -274,8 +274,8 @@ class SotNode(LifecycleNode):
 
     def _on_parameters(self, changed: list[Parameter]) -> None:
         """What can be tuned live takes effect at once."""
-        before, self._parameters = self._parameters, read_parameters(self)
-        p = self._parameters
+        before, self._settings = self._settings, read_parameters(self)
+        p = self._settings
         if self._worker is None or self._history is None:
             return
         self._worker.tune(p.thresholds, p.max_targets)
@@ -284,7 +284,7 @@ class SotNode(LifecycleNode):
             self._open_camera(p)
 
     def _on_second(self) -> None:
-        if read_parameters(self) != self._parameters:  # Humble has no callback after a change
+        if read_parameters(self) != self._settings:  # Humble has no callback after a change
             self._on_parameters([])
         processed = self._counters.processed
         if self._model is not None and processed == self._processed_before:
@@ -305,7 +305,7 @@ class SotNode(LifecycleNode):
             diagnostics.status(f"{name}: node", level, self._failure or self._phase, values),
             diagnostics.camera_status(
                 f"{name}: images", self._camera, self._counters, self._problems,
-                self._parameters.camera_rate, last,
+                self._settings.camera_rate, last,
             ),
             diagnostics.targets_status(f"{name}: targets", last, self._notice),
         ]  # fmt: skip
@@ -332,13 +332,12 @@ def create() -> SotNode | None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `sot`."""
-    parser.add_argument("--ros-args", nargs=argparse.REMAINDER, default=[], help="for ROS, e.g. "
-                        "--ros-args -r image:=/camera/image_raw -p tracker:=siamfc")  # fmt: skip
+    add_ros_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the node until it is interrupted; 0, or 1 when it cannot be configured."""
-    return run_node(create, ["--ros-args", *args.ros_args])
+    return run_node(create, ros_arguments(args))
 
 
 def main() -> None:
