@@ -14,6 +14,11 @@ class TrackerRosError(Exception):
 class ImageError(TrackerRosError):
     """An image cannot be used: unknown encoding, wrong step, too little data, corrupt file."""
 
+    def __init__(self, message: str, cause: str = "data") -> None:
+        super().__init__(message)
+        self.cause = cause
+        """Short stable key to count by: encoding, step, size, data, message or compressed."""
+
 
 class TargetError(TrackerRosError):
     """A target cannot be accepted: NaN, empty or off-image box, stamp outside the history."""

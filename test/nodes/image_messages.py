@@ -1,0 +1,46 @@
+"""Serialized image messages for tests, written by rosbags: not by the code under test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rosbags.typesys import Stores, get_typestore
+
+STORE = get_typestore(Stores.ROS2_JAZZY)
+STAMP = (12, 345_678_901)
+
+
+def image_bytes(
+    pixels: npt.NDArray[Any], *, encoding: str, width: int | None = None,
+    height: int | None = None, step: int | None = None, is_bigendian: int = 0,
+    stamp: tuple[int, int] = STAMP, frame_id: str = "camera", little_endian: bool = True,
+) -> bytes:  # fmt: skip
+    """A sensor_msgs/Image; by default its size and step are those of the (H, W, ...) `pixels`."""
+    if height is None or width is None:
+        height, width = pixels.shape[:2]
+    message = STORE.types["sensor_msgs/msg/Image"](
+        header=_header(stamp, frame_id), height=height, width=width, encoding=encoding,
+        is_bigendian=is_bigendian, step=pixels.strides[0] if step is None else step,
+        data=np.frombuffer(pixels.tobytes(), np.uint8),
+    )  # fmt: skip
+    name = "sensor_msgs/msg/Image"
+    return bytes(STORE.serialize_cdr(message, name, little_endian=little_endian))
+
+
+def compressed_bytes(
+    data: bytes, form: str, *, stamp: tuple[int, int] = STAMP, frame_id: str = "camera",
+    little_endian: bool = True,
+) -> bytes:  # fmt: skip
+    """A sensor_msgs/CompressedImage with the `format` `form`."""
+    name = "sensor_msgs/msg/CompressedImage"
+    message = STORE.types[name](
+        header=_header(stamp, frame_id), format=form, data=np.frombuffer(data, np.uint8)
+    )
+    return bytes(STORE.serialize_cdr(message, name, little_endian=little_endian))
+
+
+def _header(stamp: tuple[int, int], frame_id: str) -> Any:
+    time = STORE.types["builtin_interfaces/msg/Time"](sec=stamp[0], nanosec=stamp[1])
+    return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
