@@ -115,7 +115,6 @@ class Operator:
         self._answer = self._set_target.call_async(request)
 
     def _on_status(self, status: TrackerStatus) -> None:
-        now = self._last_news = time.monotonic()
         recording = self._recording
         recording.tracker = f"{status.tracker} ({status.model})"
         recording.backend = f"{status.backend} {status.precision}"
@@ -125,7 +124,8 @@ class Operator:
         recording.frames_rejected = status.frames_rejected
         stamp = _nanoseconds(status.header.stamp)
         if not status.tracks or stamp not in self._index_of:
-            return
+            return  # also what the node says once a second when no images come
+        now = self._last_news = time.monotonic()
         track = status.tracks[0]
         centre = track.bbox.center.position
         record = FrameRecord(
