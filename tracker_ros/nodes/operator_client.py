@@ -46,6 +46,8 @@ PATIENCE = 180.0
 """Seconds to wait for the node (it may be loading its model) and for the first picture."""
 REFUSALS = 20
 """How often the operator points again when the node refuses the target."""
+UNANSWERED = 12.0
+"""Seconds after which a request counts as lost."""
 EXIT_INTERRUPTED = 130
 QUIET = 1.0
 """Seconds without news, after the camera ended, from which on nothing more is awaited."""
@@ -67,7 +69,7 @@ class Operator:
         self._line = LiveLine()
         self._answer: Any = None
         self._refusals = 0
-        self._ask_at = 0.0
+        self._ask_at = self._ask_again_at = 0.0
         self._last_news = self._begin = time.monotonic()
         self.target_set = False
         self.tracks_received = 0
@@ -102,6 +104,11 @@ class Operator:
 
     def _point_at_target(self) -> None:
         """Ask the node to follow the target, on the picture where the operator sees it."""
+        now = time.monotonic()
+        if not self._set_target.service_is_ready():
+            self._ask_at = now + 0.05  # what is asked before the node is found is never heard
+            return
+        self._ask_again_at = now + UNANSWERED
         index, box = self._first_index, self._first_box
         if self._refusals and self._truth is not None:
             # That picture did not arrive or is gone: point at the target where it is by now.
@@ -155,6 +162,9 @@ class Operator:
         now = time.monotonic()
         if self._answer is not None and self._answer.done():
             self._read_answer(now)
+        elif self._answer is not None and now > self._ask_again_at:
+            self._line.say(f"no answer in {UNANSWERED:g} s, pointing again")
+            self._answer, self._ask_at = None, now
         if not self.target_set and self._answer is None and 0 < self._ask_at <= now:
             self._point_at_target()
         if not self._recording.stamps:
