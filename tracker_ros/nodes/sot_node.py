@@ -248,8 +248,10 @@ class SotNode(LifecycleNode):
                 response.message = str(error)
             except FutureTimeoutError:
                 response.message = f"the tracker did not answer within {ANSWER:g} s"
-        log = self.get_logger().info if response.success else self.get_logger().warning
-        log(f"set_target: {response.message}")
+        if response.success:  # rclpy refuses another severity from the same line
+            self.get_logger().info(f"set_target: {response.message}")
+        else:
+            self.get_logger().warning(f"set_target: {response.message}")
         return response
 
     def _on_clear(self, request: Any, response: Any) -> Any:
