@@ -1,0 +1,330 @@
+"""The single-object node over DDS: a target is set, followed and let go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from rcl_interfaces.srv import DescribeParameters
+from sensor_msgs.msg import Image
+from sot_harness import (
+    FRAME_ID,
+    GOOD_OVERLAP,
+    Sot,
+    fresh,
+    image_message,
+    nanoseconds,
+    running_node,
+    scene,
+    truth,
+)
+from std_srvs.srv import SetBool, Trigger
+
+from tracker_ros.geometry import Box
+from tracker_ros.msg import Track
+
+VISIBLE = {Track.TENTATIVE, Track.TRACKING, Track.UNCERTAIN, Track.REACQUIRED}
+
+
+@pytest.fixture(scope="module")
+def process(ros_environment: int) -> Iterator[Sot]:
+    yield from running_node()
+
+
+@pytest.fixture
+def sot(process: Sot) -> Iterator[Sot]:
+    assert all(result.successful for result in process.set_parameters(max_targets=1))
+    yield from fresh(process)
+
+
+# --- following -----------------------------------------------------------------------------------
+
+
+def test_before_a_target_is_set_every_frame_gets_an_empty_array(sot: Sot) -> None:
+    answers = sot.film(range(3))
+    assert [list(answer.tracks.detections) for answer in answers] == [[], [], []]
+    assert all(answer.tracks.header.frame_id == FRAME_ID for answer in answers)
+    assert [len(answer.status.tracks) for answer in answers] == [0, 0, 0]
+
+
+def test_a_target_is_followed_through_the_scene(sot: Sot) -> None:
+    sot.follow()
+    answers = sot.film(range(1, 60))
+    overlaps = [answer.box.iou(truth(i)) for i, answer in enumerate(answers, 1)]
+    assert min(overlaps) > GOOD_OVERLAP
+    assert answers[-1].track.state == Track.TRACKING
+    assert answers[-1].track.age == 59
+    assert all(answer.track.frames_since_seen == 0 for answer in answers)
+
+
+def test_the_header_of_the_image_is_copied_exactly_everywhere(sot: Sot) -> None:
+    sot.follow()
+    stamp = sot.send(image_message(scene()[1].image, 1_700_000_123_999_999_999))
+    answer = sot.answer_to(stamp)
+    headers = [answer.tracks.header, answer.status.header, answer.track.header]
+    headers += [detection.header for detection in answer.tracks.detections]
+    assert len(headers) == 4
+    for header in headers:
+        assert (header.stamp.sec, header.stamp.nanosec) == (1_700_000_123, 999_999_999)
+        assert header.frame_id == FRAME_ID
+
+
+def test_there_is_exactly_one_array_and_one_status_for_each_processed_frame(sot: Sot) -> None:
+    sot.follow()
+    last = sot.film(range(1, 15))[-1]
+    assert last.status.frames_received == 15
+    assert last.status.frames_processed == 15
+    assert (last.status.frames_dropped, last.status.frames_rejected) == (0, 0)
+    stamps = [nanoseconds(array.header.stamp) for array in sot.tracks]
+    assert stamps == sorted(set(stamps)) and len(stamps) == 15
+    of_frames = [s for s in sot.statuses if s.header.frame_id == FRAME_ID]
+    assert [nanoseconds(status.header.stamp) for status in of_frames] == stamps
+
+
+def test_identity_and_label_are_in_the_detection_and_in_the_status(sot: Sot) -> None:
+    assert sot.follow(id="buggy 7", label="buggy") == "buggy 7"
+    answer = sot.film(range(1, 2))[0]
+    (detection,) = answer.tracks.detections
+    assert detection.id == answer.track.id == "buggy 7"
+    assert detection.results[0].hypothesis.class_id == answer.track.label == "buggy"
+    assert 0 < detection.results[0].hypothesis.score <= 1
+    assert detection.results[0].hypothesis.score == pytest.approx(answer.track.score)
+
+
+def test_the_status_says_what_runs_and_how_long_each_stage_took(sot: Sot) -> None:
+    sot.follow()
+    status = sot.film(range(1, 4))[-1].status
+    assert (status.tracker, status.backend, status.precision) == (
+        "siamrpnpp", "onnxruntime", "fp32",
+    )  # fmt: skip
+    assert status.model.startswith("siamrpnpp")
+    for stage in ("decode", "preprocess", "inference", "postprocess", "publish"):
+        assert 0 < getattr(status, f"{stage}_time") < 5, stage
+    assert status.inference_time < status.frame_age < 10
+    assert math.isnan(status.image_latency)  # this camera's clock is not the node's
+
+
+def test_on_black_frames_the_target_is_lost_with_the_reason_and_never_tracking(sot: Sot) -> None:
+    sot.follow()
+    assert sot.film(range(1, 6))[-1].track.state in VISIBLE
+    answers = [sot.show(np.zeros((480, 640, 3), np.uint8)) for _ in range(12)]
+    assert [answer.track.state for answer in answers] == [Track.LOST] * 12
+    assert "blank picture" in answers[0].track.reason
+    assert all(answer.track.reason for answer in answers)
+    assert [list(answer.tracks.detections) for answer in answers] == [[]] * 12
+    assert answers[-1].track.frames_since_seen == 12
+    sot.wait_for_diagnostics("targets", "is LOST")
+
+
+def test_a_target_is_found_again_after_black_frames(sot: Sot) -> None:
+    identity = sot.follow()
+    sot.film(range(1, 6))
+    for _ in range(3):
+        sot.show(np.zeros((480, 640, 3), np.uint8))
+    answers = sot.film(range(6, 30))
+    states = [answer.track.state for answer in answers]
+    assert Track.REACQUIRED in states and states[-1] == Track.TRACKING
+    assert answers[-1].track.id == identity
+    assert answers[-1].box.iou(truth(29)) > GOOD_OVERLAP
+
+
+# --- setting a target ----------------------------------------------------------------------------
+
+GOOD = Box(152, 278, 78, 46)
+BAD_BOXES = {
+    "nan": (Box(math.nan, 278, 78, 46), "nan"),
+    "infinite": (Box(152, 278, math.inf, 46), "inf"),
+    "zero_width": (Box(152, 278, 0, 46), "w=0"),
+    "negative_height": (Box(152, 278, 78, -46), "h=-46"),
+    "right_of_the_image": (Box(700, 278, 78, 46), "x=700"),
+    "above_the_image": (Box(152, -200, 78, 46), "y=-200"),
+}
+
+
+@pytest.mark.parametrize(("box", "value"), BAD_BOXES.values(), ids=BAD_BOXES)
+def test_a_bad_box_is_refused_naming_the_value_and_the_current_target_lives_on(
+    sot: Sot, box: Box, value: str
+) -> None:
+    identity = sot.follow()
+    response = sot.set_target(box)
+    assert not response.success
+    assert value in response.message
+    answer = sot.film(range(1, 4))[-1]
+    assert answer.track.id == identity
+    assert answer.box.iou(truth(3)) > GOOD_OVERLAP
+
+
+def test_before_the_first_image_a_target_is_refused(sot: Sot) -> None:
+    response = sot.set_target(GOOD)
+    assert not response.success
+    assert "no image has arrived" in response.message
+
+
+def test_a_stamp_that_no_image_has_is_refused_and_the_current_target_lives_on(sot: Sot) -> None:
+    identity = sot.follow()
+    response = sot.set_target(GOOD, stamp=5 * 10**9 + 1)
+    assert not response.success
+    assert "5.000000001" in response.message and "history" in response.message
+    assert sot.film(range(1, 2))[-1].track.id == identity
+
+
+def test_a_new_target_replaces_the_old_one_under_a_new_identity(sot: Sot) -> None:
+    first = sot.follow()
+    second = sot.set_target(truth(0))
+    assert second.success and second.id != first
+    assert first in second.message
+    assert [t.id for t in sot.film(range(1, 2))[-1].status.tracks] == [second.id]
+
+
+def test_the_id_of_a_live_target_points_it_at_another_box(sot: Sot) -> None:
+    sot.film(range(1))
+    assert sot.set_target(Box(400, 100, 60, 60), id="same").success
+    assert sot.set_target(truth(0), id="same").id == "same"
+    answer = sot.film(range(1, 4))[-1]
+    assert answer.track.id == "same"
+    assert answer.box.iou(truth(3)) > GOOD_OVERLAP
+
+
+def test_the_id_of_a_target_that_has_ended_is_never_given_again(sot: Sot) -> None:
+    sot.follow(id="once")
+    sot.call(Trigger, "clear")
+    response = sot.set_target(truth(0), id="once")
+    assert not response.success
+    assert "once" in response.message
+
+
+def test_two_targets_have_two_identities_and_a_third_is_refused(sot: Sot) -> None:
+    assert sot.set_parameters(max_targets=2)[0].successful
+    first = sot.follow(label="buggy")
+    second = sot.set_target(Box(420, 120, 60, 60), label="meadow")
+    assert second.success and second.id != first
+    third = sot.set_target(GOOD)
+    assert not third.success
+    assert "max_targets is 2" in third.message
+    answer = sot.film(range(1, 6))[-1]
+    assert [(t.id, t.label) for t in answer.status.tracks] == [
+        (first, "buggy"), (second.id, "meadow"),
+    ]  # fmt: skip
+    (buggy,) = (d for d in answer.tracks.detections if d.id == first)
+    assert buggy.header == answer.tracks.header
+
+
+# --- pausing and ending --------------------------------------------------------------------------
+
+
+def test_clear_ends_the_target_and_says_so(sot: Sot) -> None:
+    identity = sot.follow()
+    response = sot.call(Trigger, "clear")
+    assert response.success and identity in response.message
+    sot.ros.wait_until(
+        lambda: any(
+            (track.id, track.state, track.reason) == (identity, Track.LOST, "cleared by request")
+            for status in list(sot.statuses)
+            for track in status.tracks
+        ),
+        what="a status that says why the target ended",
+    )
+    answer = sot.film(range(1, 2))[0]
+    assert list(answer.tracks.detections) == [] and list(answer.status.tracks) == []
+
+
+def test_clear_without_a_target_is_no_error(sot: Sot) -> None:
+    response = sot.call(Trigger, "clear")
+    assert (response.success, response.message) == (True, "no target")
+
+
+def test_while_disabled_nothing_is_tracked_and_then_the_same_target_is_followed_on(
+    sot: Sot,
+) -> None:
+    identity = sot.follow()
+    sot.film(range(1, 4))
+    assert sot.call(SetBool, "enable", data=False).success
+    refused = sot.set_target(truth(3))
+    assert not refused.success and "disabled" in refused.message
+    before = len(sot.tracks)
+    for index in range(4, 8):
+        sot.send(image_message(scene()[index].image, sot.next_stamp()))
+    assert sot.call(SetBool, "enable", data=True).success
+    answer = sot.film(range(8, 9))[0]
+    assert len(sot.tracks) == before + 1
+    assert answer.track.id == identity
+    assert answer.box.iou(truth(8)) > GOOD_OVERLAP
+
+
+# --- the debug image -----------------------------------------------------------------------------
+
+
+def test_the_debug_image_shows_the_frame_under_its_header_only_while_somebody_looks(
+    sot: Sot,
+) -> None:
+    sot.follow()
+    unseen = sot.film(range(1, 4))[-1]
+    images: list[Image] = []
+    subscription = sot.ros.node.create_subscription(Image, "sot/debug_image", images.append, 5)
+    sot.ros.wait_until(
+        lambda: subscription.get_publisher_count() > 0, what="the publisher of the debug image"
+    )
+
+    def shown() -> bool:
+        answers.append(sot.film(range(4, 5))[0])
+        return len(images) > 0
+
+    answers = [unseen]
+    sot.ros.wait_until(shown, what="a debug image")
+    image, headers = images[0], [answer.tracks.header for answer in answers[1:]]
+    assert image.header in headers
+    assert (image.encoding, image.width, image.height) == ("bgr8", 640, 480)
+    pixels = np.frombuffer(image.data, np.uint8).reshape(480, 640, 3)
+    changed = (pixels != scene()[4].image).any(axis=-1)
+    assert 0.0005 < changed.mean() < 0.2  # the picture, and a box with its words on it
+    sot.ros.node.destroy_subscription(subscription)
+
+
+# --- parameters ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("reliability", "sometimes", "sometimes"),
+        ("transport", "pigeon", "raw, compressed"),
+        ("max_targets", 0, "max_targets"),
+        ("max_targets", "two", "expected 'Type.INTEGER'"),
+        ("monitor__lost_score", 1.5, "monitor.lost_score"),
+        ("history_frames", -1, "history_frames"),
+        ("tracker", "siamfc", "read-only"),
+    ],
+)
+def test_a_bad_value_of_a_parameter_is_refused_with_the_reason(
+    sot: Sot, name: str, value: object, words: str
+) -> None:
+    (result,) = sot.set_parameters(**{name: value})
+    assert not result.successful
+    assert words in result.reason
+
+
+def test_thresholds_take_effect_on_the_next_frame(sot: Sot) -> None:
+    sot.follow()
+    assert sot.film(range(1, 10))[-1].track.state == Track.TRACKING
+    before = sot.parameter("monitor.uncertain_score")
+    assert sot.set_parameters(monitor__uncertain_score=1.0)[0].successful
+    try:
+        doubted = sot.film(range(10, 12))[-1].track
+        assert doubted.state == Track.UNCERTAIN
+        assert "under 1" in doubted.reason
+    finally:
+        assert sot.set_parameters(monitor__uncertain_score=before)[0].successful
+    assert sot.film(range(12, 16))[-1].track.state == Track.TRACKING
+
+
+def test_every_parameter_of_the_node_has_a_description(sot: Sot) -> None:
+    names = [
+        "tracker", "model", "threads", "autostart", "max_targets", "transport", "reliability",
+        "history_frames", "history_megabytes", "camera_rate", "monitor.uncertain_score",
+        "monitor.lost_score", "monitor.recover_score", "monitor.look_alike",
+        "monitor.min_contrast", "monitor.max_size_change", "monitor.patience", "monitor.confirm",
+    ]  # fmt: skip
+    described = sot.call(DescribeParameters, "describe_parameters", names=names).descriptors
+    assert [descriptor.name for descriptor in described if descriptor.description] == names
