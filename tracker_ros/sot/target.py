@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+
+import numpy as np
 
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.sot.monitor import Monitor, Thresholds
 from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.track import Estimate, Evidence, StageTimes, Track, TrackState
 
+USUAL = 45
+"""A lost target is looked for in the median size of so many frames in which it was visible: a
+target that is being covered shrinks before it is lost."""
 _SEEN = Evidence(score=1.0, peak_ratio=0.0, size_change=1.0)
 
 
@@ -25,6 +31,7 @@ class Target:
         self._box = Box(0, 0, 0, 0)
         self._age = 0
         self._unseen = 0
+        self._sizes: deque[tuple[float, float]] = deque(maxlen=USUAL)
 
     @property
     def state(self) -> TrackState:
@@ -45,6 +52,8 @@ class Target:
         self._tracker.init(image, box)
         self._monitor = Monitor(self._monitor.thresholds)
         self._box, self._age, self._unseen = box, 0, 0
+        self._sizes.clear()
+        self._sizes.append((box.w, box.h))
         return self._track(_SEEN, "target set")
 
     def follow(self, image: UInt8Image) -> Track:
@@ -58,12 +67,17 @@ class Target:
             self._tracker.accept(estimate)
         if state.visible:
             self._box, self._unseen = estimate.box, 0
+            self._sizes.append((estimate.box.w, estimate.box.h))
         else:
             self._unseen += 1
+            if not lost:
+                self._expect_usual_size()
         return self._track(estimate.evidence, reason)
 
     def place(self, box: Box) -> None:
         """Go on from `box`: the same view has come in another size."""
+        sx, sy = box.w / self._box.w, box.h / self._box.h
+        self._sizes = deque(((w * sx, h * sy) for w, h in self._sizes), maxlen=USUAL)
         self._box = box
         self._tracker.accept(Estimate(box, _SEEN))
 
@@ -71,7 +85,13 @@ class Target:
         """Say that the target is lost, for a reason outside the picture."""
         self._monitor.lose()
         self._unseen = max(self._unseen, 1)
+        self._expect_usual_size()
         return self._track(Evidence(0.0, 0.0, 1.0), reason)
+
+    def _expect_usual_size(self) -> None:
+        w, h = np.median(self._sizes, axis=0).tolist()
+        usual = Box.from_center(self._box.cx, self._box.cy, w, h)
+        self._tracker.accept(Estimate(usual, _SEEN))
 
     def _search(self, image: UInt8Image) -> Estimate:
         """Look where the target was last, and every other frame at a next place of the image.

@@ -110,27 +110,29 @@ def _absent(model: LoadedModel, tracks: list[FrameTrack]) -> Iterator[float]:
 def thresholds_from_tracks(
     card: Path, tracking: dict[str, float], tracks: list[FrameTrack]
 ) -> dict[str, float]:
-    """Score thresholds of the monitor: where hits and absences on held-out tracks part.
+    """Score thresholds of the monitor, from what following and searching give.
 
-    `lost_score` is the score that as many hits (IoU over 0.5) fall under as absences reach;
-    `uncertain_score` lies a third of the way to the median hit, `recover_score` is the
-    larger of the 90th percentile of absences and the first quartile of hits.
+    `lost_score` parts hits (IoU over 0.5) from misses (under 0.1) of following: as many hits
+    lie under it as misses over it, or one hit in fifty where there are hardly any misses.
+    `uncertain_score` lies a third of the way to the median hit. `recover_score` is the 90th
+    percentile of what a search finds in pictures without the target.
     """
     model = _with_tracking(load_model(str(card)), tracking)
     runs = [follow(model, track) for track in tracks]
     hits = np.concatenate([run.score[run.iou > 0.5] for run in runs])
+    misses = np.concatenate([run.score[run.iou < 0.1] for run in runs])
     absences = np.array(list(_absent(model, tracks)))
     if not len(hits) or not len(absences):
         return {}
-    candidates = np.unique(np.concatenate([hits, absences]))
-    gap = [abs((hits < c).mean() - (absences >= c).mean()) for c in candidates]
-    lost = float(candidates[int(np.argmin(gap))])
-    middle = float(np.median(hits))
-    recover = max(float(np.quantile(absences, 0.9)), float(np.quantile(hits, 0.25)))
+    lost = float(np.quantile(hits, 0.02))
+    if len(misses) >= 50:
+        candidates = np.unique(np.concatenate([hits, misses]))
+        gap = [abs((hits < c).mean() - (misses >= c).mean()) for c in candidates]
+        lost = float(candidates[int(np.argmin(gap))])
     return {
         "lost_score": round(lost, 3),
-        "uncertain_score": round(lost + (middle - lost) / 3, 3),
-        "recover_score": round(recover, 3),
+        "uncertain_score": round(lost + (float(np.median(hits)) - lost) / 3, 3),
+        "recover_score": round(float(np.quantile(absences, 0.9)), 3),
     }
 
 
