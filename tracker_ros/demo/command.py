@@ -93,6 +93,8 @@ def _follow(args: argparse.Namespace, processes: ChildProcesses, logs: Path) -> 
     film = ["--record", str(args.out / "camera.mp4")] if args.camera is not None else []
     box = ["--box", ",".join(str(value) for value in args.box)] if args.box else []
     picture = ["--picture", str(args.picture)] if args.picture else []
+    ready = logs / "ready"
+    ready.unlink(missing_ok=True)
     node = processes.start(
         "node",
         "tracker_ros.cli",
@@ -102,9 +104,12 @@ def _follow(args: argparse.Namespace, processes: ChildProcesses, logs: Path) -> 
     operator = processes.start(
         "operator",
         "tracker_ros.nodes.operator_client",
-        [*source, *box, *picture, *film, "--out", str(args.out)],
+        [*source, *box, *picture, *film, "--out", str(args.out), "--ready", str(ready)],
         None,
     )
+    # The first picture, where the operator points, must not pass before somebody can point.
+    while not ready.exists() and operator.exit_code is None and node.exit_code is None:
+        time.sleep(0.02)
     camera = processes.start(
         "camera",
         "tracker_ros.cli",

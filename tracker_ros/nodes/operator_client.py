@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class Operator:
     def __init__(
         self, node: Any, tracker_node: str, recording: Recording,
         truth: Sequence[Box | None] | None, first: tuple[int, Box],
+        on_ready: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self._node = node
         self._recording = recording
@@ -77,6 +78,7 @@ class Operator:
         self.problem = ""
         """Why it ended early; empty when it did not."""
         self.done = False
+        self._on_ready: Callable[[], None] | None = on_ready
 
         reliable = ReliabilityPolicy.RELIABLE
         info_qos = QoSProfile(
@@ -160,6 +162,9 @@ class Operator:
 
     def _tick(self) -> None:
         now = time.monotonic()
+        if self._on_ready is not None and self._set_target.service_is_ready():
+            self._on_ready()
+            self._on_ready = None
         if self._answer is not None and self._answer.done():
             self._read_answer(now)
         elif self._answer is not None and now > self._ask_again_at:
@@ -229,6 +234,7 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the results")
     parser.add_argument("--picture", type=Path, help="sheet of key moments (default: in --out)")
     parser.add_argument("--record", type=Path, help="film of a camera, made by its process")
+    parser.add_argument("--ready", type=Path, help="make this file when the node listens")
     parser.add_argument("--ros-args", nargs=argparse.REMAINDER, default=[])
     return parser.parse_args(words)
 
@@ -249,7 +255,8 @@ def main(words: Sequence[str]) -> int:
     node = rclpy.create_node("operator")
     interrupted = False
     try:
-        operator = Operator(node, args.node, recording, truth, first)
+        on_ready = args.ready.touch if args.ready is not None else None
+        operator = Operator(node, args.node, recording, truth, first, on_ready)
         while rclpy.ok() and not operator.done:
             rclpy.spin_once(node, timeout_sec=0.2)
         interrupted = not operator.done
