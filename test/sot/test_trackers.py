@@ -122,6 +122,10 @@ def test_a_look_alike_raises_the_peak_ratio(model: LoadedModel) -> None:
     tracker = model.new_tracker()
     tracker.init(scene(200, 150), Box(200, 150, 60, 48))
     alone = tracker.track(scene(200, 150)).evidence.peak_ratio
-    twins = scene(200, 150)
-    twins[160:208, 280:340] = PATCH
-    assert tracker.track(twins).evidence.peak_ratio > alone + 0.1
+    ratios = []
+    for dx, dy in ((-60, 60), (65, 60), (70, 0), (-70, 20)):
+        twins = scene(200, 150)
+        twins[150 + dy : 198 + dy, 200 + dx : 260 + dx] = PATCH
+        ratios.append(tracker.track(twins).evidence.peak_ratio)
+    # How much depends on what is around each of the two, which is part of the template.
+    assert max(ratios) > alone + 0.2
