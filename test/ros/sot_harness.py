@@ -137,6 +137,7 @@ class Sot:
         self.statuses: list[TrackerStatus] = peer.collect(TrackerStatus, "sot/status", 100)
         self.diagnostics: list[DiagnosticArray] = peer.collect(DiagnosticArray, "/diagnostics")
         self._camera: Any = None
+        self._rejected = 0
 
     # --- the camera ------------------------------------------------------------------------------
 
@@ -147,6 +148,12 @@ class Sot:
             self._camera = self.ros.publisher(Image, "image", RELIABLE)
         self.ros.wait_for_subscriber(self._camera)
         return self._camera
+
+    def forget(self) -> None:
+        """Drop what the node has said so far; it has just been activated."""
+        for topic in (self.tracks, self.statuses, self.diagnostics):
+            topic.clear()
+        self._rejected = 0
 
     def remove_camera(self) -> None:
         """Take the camera off the graph."""
@@ -162,6 +169,12 @@ class Sot:
         """Publish a message on the camera's topic; gives its stamp."""
         self.camera.publish(message)
         return nanoseconds(message.header.stamp)
+
+    def send_bad(self, publisher: Any, message: Any) -> None:
+        """Publish what the node will reject, and wait until it has: else the next replaces it."""
+        self._rejected += 1
+        publisher.publish(message)
+        self.wait_for_diagnostics("images", f"frames rejected: {self._rejected}")
 
     def answer_to(self, stamp: int, timeout: float = 10.0) -> Answer:
         """Wait for what the node publishes of the frame with that stamp."""
@@ -270,8 +283,7 @@ def running_node(*ros_arguments: str) -> Iterator[Sot]:
 def fresh(sot: Sot) -> Iterator[Sot]:
     """The node just activated: no image, no target, no count."""
     assert sot.change_state(Transition.TRANSITION_DEACTIVATE)
-    for topic in (sot.tracks, sot.statuses, sot.diagnostics):
-        topic.clear()
+    sot.forget()
     assert sot.change_state(Transition.TRANSITION_ACTIVATE)
     yield sot
     assert sot.process.returncode is None, sot.process.output
