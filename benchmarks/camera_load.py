@@ -30,7 +30,7 @@ from rclpy.executors import SingleThreadedExecutor
 from tracker_ros.demo.command import ros_environment
 from tracker_ros.demo.processes import ChildProcesses
 from tracker_ros.demo.scene import Scene
-from tracker_ros.nodes.process import find_profile, prepare_process
+from tracker_ros.nodes.process import RCLError, find_profile, prepare_process
 
 FILM = 60
 """Frames rendered before it starts; they are shown forth and back."""
@@ -93,7 +93,7 @@ def camera(args: argparse.Namespace) -> int:
             time.sleep(max(0.0, due - time.monotonic()))
             publisher.publish_image(images[order[count % len(order)]])
             count += 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RCLError):  # ended, perhaps while publishing
         return 0
     finally:
         node.destroy_node()

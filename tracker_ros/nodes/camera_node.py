@@ -28,7 +28,7 @@ from tracker_ros.demo.sources import (
 )
 from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.nodes.process import add_ros_arguments, prepare_process, ros_arguments
+from tracker_ros.nodes.process import RCLError, add_ros_arguments, prepare_process, ros_arguments
 
 DESCRIPTION = """\
 Publish a video as a camera does: sensor_msgs/Image (bgr8) on `image`, at a steady rate, and
@@ -277,6 +277,10 @@ def run(args: argparse.Namespace) -> int:
         log.error(str(error))
         return 1
     except KeyboardInterrupt:
+        return 0
+    except RCLError:
+        if rclpy.ok():
+            raise
         return 0
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

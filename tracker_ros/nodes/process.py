@@ -16,6 +16,8 @@ from ament_index_python.packages import PackageNotFoundError, get_package_share_
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+RCLError = rclpy_implementation.RCLError
+"""Also what publishing raises when a signal has shut ROS down a moment before."""
 RCLInvalidROSArgsError = rclpy_implementation.RCLInvalidROSArgsError
 UnknownROSArgsError = rclpy_implementation.UnknownROSArgsError
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

@@ -11,7 +11,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
@@ -31,13 +30,12 @@ from tracker_ros.nodes.parameters import (
     declare_parameters,
     read_parameters,
 )
-from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
+from tracker_ros.nodes.process import RCLError, add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.worker import Identities, Processed, TargetRequest, TrackingWorker
 from tracker_ros.sot import LoadedModel
 from tracker_ros.srv import SetTarget
 from tracker_ros.track import Track
 
-RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ANSWER = 10.0
 """Seconds in which the worker must answer a request."""
