@@ -131,10 +131,11 @@ class Sot:
 
     _stamps = itertools.count(1_000 * 10**9 + 7, PERIOD)
 
-    def __init__(self, process: RosProcess, peer: Peer) -> None:
-        self.process, self.ros = process, peer
-        self.tracks: list[Detection2DArray] = peer.collect(Detection2DArray, "sot/tracks", 100)
-        self.statuses: list[TrackerStatus] = peer.collect(TrackerStatus, "sot/status", 100)
+    def __init__(self, process: RosProcess, peer: Peer, namespace: str = "") -> None:
+        self.process, self.ros, self.namespace = process, peer, namespace
+        name = self.name = f"{namespace}/sot"
+        self.tracks: list[Detection2DArray] = peer.collect(Detection2DArray, f"{name}/tracks", 100)
+        self.statuses: list[TrackerStatus] = peer.collect(TrackerStatus, f"{name}/status", 100)
         self.diagnostics: list[DiagnosticArray] = peer.collect(DiagnosticArray, "/diagnostics")
         self._camera: Any = None
         self._rejected = 0
@@ -145,7 +146,7 @@ class Sot:
     def camera(self) -> Any:
         """A reliable publisher of Image, made and matched when it is first used."""
         if self._camera is None:
-            self._camera = self.ros.publisher(Image, "image", RELIABLE)
+            self._camera = self.ros.publisher(Image, f"{self.namespace}/image", RELIABLE)
         self.ros.wait_for_subscriber(self._camera)
         return self._camera
 
@@ -205,7 +206,7 @@ class Sot:
         request = SetTarget.Request(stamp=time_message(stamp), **fields)
         request.bbox.center.position.x, request.bbox.center.position.y = box.cx, box.cy
         request.bbox.size_x, request.bbox.size_y = float(box.w), float(box.h)
-        return self.ros.call(SetTarget, "sot/set_target", request)
+        return self.ros.call(SetTarget, f"{self.name}/set_target", request)
 
     def follow(self, index: int = 0, **fields: Any) -> str:
         """Show frame `index` of the scene and set its target; gives the identity."""
@@ -216,7 +217,7 @@ class Sot:
 
     def call(self, kind: Any, name: str, **fields: Any) -> Any:
         """Call a service of the node."""
-        return self.ros.call(kind, f"sot/{name}", kind.Request(**fields))
+        return self.ros.call(kind, f"{self.name}/{name}", kind.Request(**fields))
 
     def set_parameters(self, **values: Any) -> list[Any]:
         """Set parameters (`__` in a name stands for a dot); gives the results."""
@@ -234,7 +235,7 @@ class Sot:
     def change_state(self, transition: int) -> bool:
         """Ask for a transition (a constant of lifecycle_msgs/Transition)."""
         request = ChangeState.Request(transition=Transition(id=transition))
-        return bool(self.ros.call(ChangeState, "sot/change_state", request, 30.0).success)
+        return bool(self.ros.call(ChangeState, f"{self.name}/change_state", request, 30.0).success)
 
     @property
     def state(self) -> str:

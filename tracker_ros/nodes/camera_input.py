@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -91,7 +92,9 @@ class CameraInput:
         self._info = node.create_subscription(
             CameraInfo, info, lambda raw: self.announced.tick(), qos_profile_sensor_data, raw=True
         )
-        self._timer = node.create_timer(LOOK, self._look)
+        # By the wall: simulated time may stand still, and the first images would be missed.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(LOOK, self._look, clock=steady)
         self._look()
 
     def close(self) -> None:

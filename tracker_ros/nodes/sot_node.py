@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import JumpThreshold
+from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -68,7 +68,8 @@ class SotNode(LifecycleNode):
         self.create_service(SetTarget, "~/set_target", self._on_set_target)
         self.create_service(Trigger, "~/clear", self._on_clear)
         self.create_service(SetBool, "~/enable", self._on_enable)
-        self.create_timer(1.0, self._on_second)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
+        self.create_timer(1.0, self._on_second, clock=steady)
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None, min_backward=Duration(seconds=-TIME_JUMP), on_clock_change=False
