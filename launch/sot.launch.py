@@ -114,5 +114,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         )
     )
     if value("camera") == "scene":
-        actions.append(Node(executable="camera_node", name="camera", arguments=["--loop"], **shared))
+        actions.append(
+            Node(executable="camera_node", name="camera", arguments=["--loop"], **shared)
+        )
     return actions
