@@ -16,7 +16,9 @@ def ramp(width: int, height: int) -> np.ndarray:
     return np.stack([x, y, x + y], axis=-1).astype(np.uint8)
 
 
-def padded_crop(image: np.ndarray, x0: int, y0: int, side: int, fill: tuple[int, ...]) -> np.ndarray:
+def padded_crop(
+    image: np.ndarray, x0: int, y0: int, side: int, fill: tuple[int, ...]
+) -> np.ndarray:
     """The square by the papers' own way: pad the whole image by `side`, then slice."""
     big = cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_CONSTANT, value=fill)
     return big[y0 + side : y0 + 2 * side, x0 + side : x0 + 2 * side]
@@ -46,7 +48,9 @@ def test_a_box_is_read_from_text_or_refused_with_the_text() -> None:
         (Box(-30, 10, 31, 20), "outside"),
     ],
 )
-def test_a_box_that_no_tracker_can_start_on_is_refused_with_its_values(box: Box, words: str) -> None:
+def test_a_box_that_no_tracker_can_start_on_is_refused_with_its_values(
+    box: Box, words: str
+) -> None:
     with pytest.raises(TargetError, match=words):
         box.require_trackable(640, 480)
 

@@ -40,7 +40,9 @@ class Box:
         try:
             x, y, w, h = (float(part) for part in text.split(","))
         except ValueError:
-            raise TargetError(f"box '{text}' is not four numbers x,y,w,h, as in 100,80,40,60") from None
+            raise TargetError(
+                f"box '{text}' is not four numbers x,y,w,h, as in 100,80,40,60"
+            ) from None
         return cls(x, y, w, h)
 
     @property
@@ -84,12 +86,16 @@ class Box:
         """
         shown = f"box x={self.x:g} y={self.y:g} w={self.w:g} h={self.h:g}"
         if not all(math.isfinite(value) for value in self):
-            raise TargetError(f"{shown} holds a value that is not finite; give four real numbers in pixels")
+            raise TargetError(
+                f"{shown} holds a value that is not finite; give four real numbers in pixels"
+            )
         if self.w < MIN_SIDE or self.h < MIN_SIDE:
             raise TargetError(f"{shown} has a side under {MIN_SIDE:g} px; give a larger box")
         inside = self.clipped(width, height)
         if inside.w < MIN_SIDE or inside.h < MIN_SIDE:
-            raise TargetError(f"{shown} lies outside the {width}x{height} image; give a box on the image")
+            raise TargetError(
+                f"{shown} lies outside the {width}x{height} image; give a box on the image"
+            )
 
 
 MIN_SIDE = 2.0
@@ -125,7 +131,9 @@ def square_crop(
         )
     if side == out:
         return inside
-    return cv2.resize(inside, (out, out), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    return cv2.resize(inside, (out, out), interpolation=cv2.INTER_LINEAR).astype(
+        np.uint8, copy=False
+    )
 
 
 def mean_colour(image: UInt8Image) -> tuple[float, float, float]:

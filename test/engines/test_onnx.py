@@ -14,7 +14,8 @@ def test_a_graph_runs_by_names_and_gives_every_output() -> None:
     engine = OnnxEngine(read_card("siamrpnpp_alexnet_small").graph("template"), threads=1)
     outputs = engine.run({"template": np.zeros((1, 3, 127, 127), np.float32)})
     assert {name: value.shape[2:] for name, value in outputs.items()} == {
-        "cls_kernel": (4, 4), "loc_kernel": (4, 4),
+        "cls_kernel": (4, 4),
+        "loc_kernel": (4, 4),
     }
     assert (engine.backend, engine.precision) == ("onnxruntime", "fp32")
 

@@ -70,18 +70,18 @@ def test_a_card_that_is_not_yaml_or_lacks_a_key_says_so(copied: Path) -> None:
     with pytest.raises(ModelError, match="not valid"):
         read_card(str(copied))
     copied.write_text("name: x\ntrained_on: []\n")
-    with pytest.raises(ModelError, match="not valid.*tracker"):
+    with pytest.raises(ModelError, match=r"not valid.*tracker"):
         read_card(str(copied))
 
 
 def test_a_wrong_tracking_key_is_named_with_those_there_are(copied: Path) -> None:
     edit(copied, "tracking", "windowinfluence", 0.4)
-    with pytest.raises(ModelError, match="windowinfluence.*window_influence"):
+    with pytest.raises(ModelError, match=r"windowinfluence.*window_influence"):
         load_model(str(copied))
 
 
 def test_a_card_for_another_tracker_is_refused_at_load(copied: Path) -> None:
     content = yaml.safe_load(copied.read_text())
     copied.write_text(yaml.safe_dump({**content, "tracker": "kcf"}))
-    with pytest.raises(ModelError, match="'kcf'.*siamrpnpp"):
+    with pytest.raises(ModelError, match=r"'kcf'.*siamrpnpp"):
         load_model(str(copied))

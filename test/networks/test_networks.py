@@ -81,7 +81,9 @@ def test_siamrpn_has_the_keys_of_the_published_checkpoint() -> None:
 def test_correlation_by_taps_equals_the_grouped_convolution() -> None:
     torch.manual_seed(0)
     template, search = torch.randn(3, 8, 4, 4), torch.randn(3, 8, 20, 20)
-    assert torch.allclose(depthwise(template, search), depthwise_by_taps(template, search), atol=1e-4)
+    assert torch.allclose(
+        depthwise(template, search), depthwise_by_taps(template, search), atol=1e-4
+    )
 
 
 def test_correlation_with_one_template_each_equals_one_at_a_time() -> None:

@@ -83,7 +83,7 @@ def ros_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def claim_domain() -> tuple[int, IO[str]]:
-    """Find a domain that no other test run on this machine uses; it is ours until the file closes."""
+    """Find a domain that no other test run here uses; it is ours until the file closes."""
     first = os.getpid() % len(DOMAINS)
     for domain in (*DOMAINS[first:], *DOMAINS[:first]):
         path = Path(tempfile.gettempdir()) / f"tracker_ros_test_domain_{domain}.lock"
@@ -104,7 +104,7 @@ def start_process() -> Iterator[Callable[[Sequence[str], Mapping[str, str]], Ros
 
     started: list[RosProcess] = []
 
-    def start(args: Sequence[str], env: Mapping[str, str] = {}) -> RosProcess:  # noqa: B006
+    def start(args: Sequence[str], env: Mapping[str, str] = {}) -> RosProcess:
         process = RosProcess(args, env)
         started.append(process)
         return process

@@ -78,8 +78,12 @@ def test_a_status_with_a_track_arrives_as_it_was_sent(ros: Peer) -> None:
     header.stamp.sec, header.stamp.nanosec = 1_700_000_000, 123_456_789
     track = Track(header=header, id="t1", label="cup", state=Track.UNCERTAIN, bbox=bbox, score=0.5)
     status = TrackerStatus(
-        header=header, tracker="siamfc", precision="fp32", tracks=[track],
-        frames_received=2**40, image_latency=math.inf,
+        header=header,
+        tracker="siamfc",
+        precision="fp32",
+        tracks=[track],
+        frames_received=2**40,
+        image_latency=math.inf,
     )
     publisher.publish(status)
     ros.wait_until(lambda: received, what="the status")

@@ -6,7 +6,9 @@ from tracker_ros.track import Evidence, TrackState
 T = Thresholds(uncertain_score=0.5, lost_score=0.3, recover_score=0.6, patience=4, confirm=3)
 
 
-def evidence(score: float, peak_ratio: float = 0.2, contrast: float = 0.2, size: float = 1.0) -> Evidence:
+def evidence(
+    score: float, peak_ratio: float = 0.2, contrast: float = 0.2, size: float = 1.0
+) -> Evidence:
     return Evidence(score=score, peak_ratio=peak_ratio, size_change=size, contrast=contrast)
 
 
@@ -23,14 +25,19 @@ def tracking() -> Monitor:
 def test_a_new_target_is_tentative_until_good_evidence_has_come_thrice() -> None:
     monitor = Monitor(T)
     assert states(monitor, 0.9, 0.9, 0.9) == [
-        TrackState.TENTATIVE, TrackState.TENTATIVE, TrackState.TRACKING,
+        TrackState.TENTATIVE,
+        TrackState.TENTATIVE,
+        TrackState.TRACKING,
     ]
 
 
 def test_weak_evidence_is_uncertain_at_once_and_lost_when_it_lasts() -> None:
     monitor = tracking()
     assert states(monitor, 0.1, 0.1, 0.1, 0.1) == [
-        TrackState.UNCERTAIN, TrackState.UNCERTAIN, TrackState.UNCERTAIN, TrackState.LOST,
+        TrackState.UNCERTAIN,
+        TrackState.UNCERTAIN,
+        TrackState.UNCERTAIN,
+        TrackState.LOST,
     ]
 
 
@@ -52,7 +59,9 @@ def test_a_lost_target_comes_back_as_reacquired_and_then_tracking() -> None:
     monitor.lose()
     assert states(monitor, 0.55) == [TrackState.LOST], "0.55 keeps a target but does not regain one"
     assert states(monitor, 0.7, 0.7, 0.7) == [
-        TrackState.REACQUIRED, TrackState.REACQUIRED, TrackState.TRACKING,
+        TrackState.REACQUIRED,
+        TrackState.REACQUIRED,
+        TrackState.TRACKING,
     ]
 
 

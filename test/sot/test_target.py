@@ -21,7 +21,12 @@ def model() -> LoadedModel:
 def started(model: LoadedModel) -> Target:
     target = model.new_target("7", "patch")
     track = target.start(scene(200, 150), BOX)
-    assert (track.id, track.label, track.state, track.box) == ("7", "patch", TrackState.TENTATIVE, BOX)
+    assert (track.id, track.label, track.state, track.box) == (
+        "7",
+        "patch",
+        TrackState.TENTATIVE,
+        BOX,
+    )
     return target
 
 
@@ -33,7 +38,9 @@ def test_a_target_in_view_becomes_tracking_and_ages(model: LoadedModel) -> None:
     assert target.times.inference > 0
 
 
-def test_a_black_frame_is_never_tracking_and_the_box_stays_where_it_was_seen(model: LoadedModel) -> None:
+def test_a_black_frame_is_never_tracking_and_the_box_stays_where_it_was_seen(
+    model: LoadedModel,
+) -> None:
     target = started(model)
     for _ in range(5):
         seen = target.follow(scene(200, 150))
@@ -44,7 +51,9 @@ def test_a_black_frame_is_never_tracking_and_the_box_stays_where_it_was_seen(mod
     assert tracks[-1].frames_since_seen == 30
 
 
-def test_a_target_that_leaves_is_reported_lost_and_its_return_reacquired(model: LoadedModel) -> None:
+def test_a_target_that_leaves_is_reported_lost_and_its_return_reacquired(
+    model: LoadedModel,
+) -> None:
     target = started(model)
     for _ in range(5):
         target.follow(scene(200, 150))

@@ -25,7 +25,9 @@ RED = (0, 0, 255)
 
 def red_rectangle(box: Box) -> np.ndarray:
     image = np.full((240, 320, 3), (90, 120, 60), np.uint8)
-    cv2.rectangle(image, (int(box.x), int(box.y)), (int(box.x + box.w) - 1, int(box.y + box.h) - 1), RED, -1)
+    cv2.rectangle(
+        image, (int(box.x), int(box.y)), (int(box.x + box.w) - 1, int(box.y + box.h) - 1), RED, -1
+    )
     return image
 
 
@@ -39,10 +41,16 @@ def data(tmp_path: Path) -> Path:
         boxes: list[list[float] | None] = []
         for i in range(30):
             box = Box(60 + 4 * i, 80, 60, 40)
-            cv2.imwrite(str(folder / f"{i:03d}.jpg"), red_rectangle(box), [cv2.IMWRITE_JPEG_QUALITY, 98])
+            cv2.imwrite(
+                str(folder / f"{i:03d}.jpg"), red_rectangle(box), [cv2.IMWRITE_JPEG_QUALITY, 98]
+            )
             boxes.append([box.x, box.y, box.w, box.h])
         boxes[3] = None
-        video[name] = {"frames": [f"{i:03d}.jpg" for i in range(30)], "boxes": boxes, "kind": "made"}
+        video[name] = {
+            "frames": [f"{i:03d}.jpg" for i in range(30)],
+            "boxes": boxes,
+            "kind": "made",
+        }
     (tmp_path / "video.json").write_text(json.dumps(video))
     (tmp_path / "still").mkdir()
     cv2.imwrite(str(tmp_path / "still" / "a.jpg"), red_rectangle(Box(100, 100, 50, 50)))
@@ -161,7 +169,11 @@ def test_a_run_in_small_gives_a_model_that_loads(data: Path, tmp_path: Path, nam
     recipe = tmp_path / "tiny.yaml"
     widths = "widths: [4, 8, 8, 8, 8]"
     more = "groups: 1" if name == "siamfc" else "hidden: 8"
-    tracking = "scales: 3" if name == "siamfc" else "instance: 255, penalty_k: 0.1, window_influence: 0.4, lr: 0.3"
+    tracking = (
+        "scales: 3"
+        if name == "siamfc"
+        else "instance: 255, penalty_k: 0.1, window_influence: 0.4, lr: 0.3"
+    )
     recipe.write_text(
         f"name: tiny\ntracker: {name}\npaper: none\nbackbone: tiny\nnetwork: {{{widths}, {more}}}\n"
         f"held_out: [held]\nsampling: {{}}\ndistil: {{steps: 2, batch: 2, learning_rate: 1.0e-3}}\n"
@@ -170,7 +182,17 @@ def test_a_run_in_small_gives_a_model_that_loads(data: Path, tmp_path: Path, nam
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     out = tmp_path / "run"
-    arguments = [str(recipe), "--data", str(data), "--out", str(out), "--workers", "0", "--threads", "1"]
+    arguments = [
+        str(recipe),
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+        "--workers",
+        "0",
+        "--threads",
+        "1",
+    ]
     assert command.run(parser.parse_args(arguments)) == 0
     model = load_model(str(out / "tiny.yaml"), threads=1)
     assert model.tracker == name

@@ -60,6 +60,7 @@ class SceneSource:
 
     @property
     def truth(self) -> Sequence[Box | None]:
+        """The target's box in every frame; None where it is not visible."""
         return self._scene.truth()
 
     def __iter__(self) -> Iterator[UInt8Image]:

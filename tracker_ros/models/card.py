@@ -46,7 +46,9 @@ class Card:
         is not the card's.
         """
         if role not in self.files:
-            raise ModelError(f"model '{self.name}' has no '{role}' graph; it has {sorted(self.files)}")
+            raise ModelError(
+                f"model '{self.name}' has no '{role}' graph; it has {sorted(self.files)}"
+            )
         path = self.folder / "weights" / f"{self.name}.{role}.onnx"
         if not path.exists():
             raise ModelError(
@@ -71,7 +73,9 @@ def read_card(name: str) -> Card:
     """The card of that name, or at that path if it ends in .yaml. Raises ModelError."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else MODELS / f"{name}.yaml"
     if not path.exists():
-        raise ModelError(f"no model '{name}' ({path} does not exist); there are {', '.join(card_names())}")
+        raise ModelError(
+            f"no model '{name}' ({path} does not exist); there are {', '.join(card_names())}"
+        )
     try:
         content = yaml.safe_load(path.read_text())
         content["trained_on"] = tuple(content["trained_on"])

@@ -46,14 +46,23 @@ class _Search(nn.Module):
 
 
 def _export(
-    module: nn.Module, arguments: tuple[Tensor, ...], inputs: list[str], outputs: list[str], path: Path
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    path: Path,
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own successor
         torch.onnx.export(
-            module, arguments, str(path), input_names=inputs, output_names=outputs,
-            opset_version=OPSET, dynamo=False,
+            module,
+            arguments,
+            str(path),
+            input_names=inputs,
+            output_names=outputs,
+            opset_version=OPSET,
+            dynamo=False,
         )
     store_weights_as_float16(path)
 
@@ -89,8 +98,10 @@ def store_weights_as_float16(path: Path) -> None:
 
 
 def export_siamrpn(network: SiamRPN, instance: int, stem: Path) -> None:
-    """Write STEM.template.onnx (template -> cls_kernel, loc_kernel) and STEM.search.onnx
-    (search, cls_kernel, loc_kernel -> cls, loc) for search crops of `instance` pixels."""
+    """Write STEM.template.onnx and STEM.search.onnx, for search crops of `instance` pixels.
+
+    template -> cls_kernel, loc_kernel; search, cls_kernel, loc_kernel -> cls, loc.
+    """
     network = network.eval().cpu().float()
     template = torch.zeros(1, 3, TEMPLATE, TEMPLATE)
     kernels = ["cls_kernel", "loc_kernel"]
@@ -99,21 +110,34 @@ def export_siamrpn(network: SiamRPN, instance: int, stem: Path) -> None:
     _export(_Template(network).eval(), (template,), ["template"], kernels, _graph(stem, "template"))
     search = torch.zeros(1, 3, instance, instance)
     _export(
-        _Search(network).eval(), (search, *values), ["search", *kernels], ["cls", "loc"],
+        _Search(network).eval(),
+        (search, *values),
+        ["search", *kernels],
+        ["cls", "loc"],
         _graph(stem, "search"),
     )
 
 
 def export_siamfc(network: SiamFC, scales: int, stem: Path, instance: int = 255) -> None:
-    """Write STEM.template.onnx (template -> kernel) and STEM.search.onnx (search, kernel ->
-    response) for a pyramid of `scales` crops."""
+    """Write STEM.template.onnx and STEM.search.onnx, for a pyramid of `scales` crops.
+
+    template -> kernel; search, kernel -> response.
+    """
     network = network.eval().cpu().float()
     template = torch.zeros(1, 3, TEMPLATE, TEMPLATE)
     with torch.no_grad():
         kernel = network.template(template)
-    _export(_Template(network).eval(), (template,), ["template"], ["kernel"], _graph(stem, "template"))
+    _export(
+        _Template(network).eval(), (template,), ["template"], ["kernel"], _graph(stem, "template")
+    )
     search = torch.zeros(scales, 3, instance, instance)
-    _export(_Search(network).eval(), (search, kernel), ["search", "kernel"], ["response"], _graph(stem, "search"))
+    _export(
+        _Search(network).eval(),
+        (search, kernel),
+        ["search", "kernel"],
+        ["response"],
+        _graph(stem, "search"),
+    )
 
 
 def _graph(stem: Path, role: str) -> Path:

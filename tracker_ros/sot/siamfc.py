@@ -141,9 +141,7 @@ class SiamFCTracker:
         s = self._state
         responses, crops, (crop_time, network_time) = self._respond(image, cx, cy)
         start = perf_counter()
-        up = [
-            cv2.resize(r, (RESPONSE, RESPONSE), interpolation=cv2.INTER_CUBIC) for r in responses
-        ]
+        up = [cv2.resize(r, (RESPONSE, RESPONSE), interpolation=cv2.INTER_CUBIC) for r in responses]
         peaks = np.array([float(r.max()) for r in up]) * self._penalty
         chosen = int(peaks.argmax())
         raw = responses[chosen]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -30,20 +30,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `tracker_ros train`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
-    parser.add_argument("recipe", help=f"{', '.join(recipe_names())}, or the path of a recipe (.yaml)")
+    parser.add_argument(
+        "recipe", help=f"{', '.join(recipe_names())}, or the path of a recipe (.yaml)"
+    )
     parser.add_argument("--data", type=Path, required=True, help="the collection to train on")
-    parser.add_argument("--teacher", type=Path, help="ONNX backbone to distil from; without it: from scratch")
-    parser.add_argument("--backbone", type=Path, help="start from this distilled backbone (.safetensors)")
+    parser.add_argument(
+        "--teacher", type=Path, help="ONNX backbone to distil from; without it: from scratch"
+    )
+    parser.add_argument(
+        "--backbone", type=Path, help="start from this distilled backbone (.safetensors)"
+    )
     parser.add_argument("--out", type=Path, help="folder of the run (default runs/NAME)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="processes that draw pairs (default %(default)s)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (default: all cores)")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes that draw pairs (default %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, help="CPU threads of the network (default: all cores)"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scale", type=float, default=1.0, help="factor on the steps, e.g. 0.01 for a try")
-    parser.add_argument("--resume", action="store_true", help="keep the stages that the run has finished")
-    parser.add_argument("--licence", default="Apache-2.0", help="licence the card states (default %(default)s)")
-    parser.add_argument("--trained-on", action="append", default=None, metavar="TEXT",
-                        help="what the card says of the data; repeat it (default: the folder's name)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="factor on the steps, e.g. 0.01 for a try"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="keep the stages that the run has finished"
+    )
+    parser.add_argument(
+        "--licence", default="Apache-2.0", help="licence the card states (default %(default)s)"
+    )
+    parser.add_argument(
+        "--trained-on",
+        action="append",
+        default=None,
+        metavar="TEXT",
+        help="what the card says of the data; repeat it (default: the folder's name)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,8 +73,14 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
     folder = args.out or Path("runs") / recipe.name
     session = Run(
-        folder=folder, device=args.device, workers=args.workers, teacher=args.teacher,
-        backbone=args.backbone, seed=args.seed, scale=args.scale, resume=args.resume,
+        folder=folder,
+        device=args.device,
+        workers=args.workers,
+        teacher=args.teacher,
+        backbone=args.backbone,
+        seed=args.seed,
+        scale=args.scale,
+        resume=args.resume,
     )
     collection, held_out = read_collection(args.data).split(recipe.held_out)
     network = train(recipe, collection, session)
@@ -71,8 +98,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write_card(
-    path: Path, recipe: Recipe, tracking: dict[str, float], monitor: dict[str, float],
-    measured: dict[str, float], licence: str, trained_on: Sequence[str],
+    path: Path,
+    recipe: Recipe,
+    tracking: Mapping[str, float],
+    monitor: dict[str, float],
+    measured: dict[str, float],
+    licence: str,
+    trained_on: Sequence[str],
 ) -> None:
     """Write the model card; the graphs lie in weights/ beside it."""
     files = {}

@@ -36,7 +36,9 @@ class Teacher:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            raise ModelError(f"the teacher {path} does not exist; give its ONNX file with --teacher")
+            raise ModelError(
+                f"the teacher {path} does not exist; give its ONNX file with --teacher"
+            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(str(path), options)
@@ -99,4 +101,6 @@ def distill(
         similarity = functional.cosine_similarity(features.float(), wanted, dim=1).mean()
         return 1 - similarity, {"cosine": float(similarity)}
 
-    return trainer.run(student, loader, loss, name=f"distil ({os.path.basename(teacher)})")["cosine"]
+    return trainer.run(student, loader, loss, name=f"distil ({os.path.basename(teacher)})")[
+        "cosine"
+    ]

@@ -67,7 +67,13 @@ def context_side(w: float, h: float) -> float:
 
 
 def crop_transform(
-    cx: float, cy: float, zoom_x: float, zoom_y: float, at: tuple[float, float], flip: bool, size: int
+    cx: float,
+    cy: float,
+    zoom_x: float,
+    zoom_y: float,
+    at: tuple[float, float],
+    flip: bool,
+    size: int,
 ) -> Affine:
     """The affine map (2, 3) that takes image point (cx, cy) to `at` of a crop, and scales."""
     sign = -1.0 if flip else 1.0
@@ -81,8 +87,12 @@ def warp(
     """A size x size crop; over the border it shows `fill`, or the image mirrored if None."""
     border = cv2.BORDER_REFLECT_101 if fill is None else cv2.BORDER_CONSTANT
     crop = cv2.warpAffine(
-        image, transform, (size, size), flags=cv2.INTER_LINEAR,
-        borderMode=border, borderValue=fill or (0.0, 0.0, 0.0),
+        image,
+        transform,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=border,
+        borderValue=fill or (0.0, 0.0, 0.0),
     )
     return crop.astype(np.uint8, copy=False)
 
@@ -142,8 +152,14 @@ class PairSampler:
         return Frame(still.image, Box(x, y, w, h), None, still.mean)
 
     def _crop(
-        self, frame: Frame, size: int, at: tuple[float, float], zoom: tuple[float, float],
-        flip: bool, pasted: bool, colours: UInt8Image,
+        self,
+        frame: Frame,
+        size: int,
+        at: tuple[float, float],
+        zoom: tuple[float, float],
+        flip: bool,
+        pasted: bool,
+        colours: UInt8Image,
         mirror: bool,
     ) -> tuple[UInt8Image, tuple[float, float, float, float]]:
         """A crop with the target's middle at `at`, and the target's cx, cy, w, h in it."""
@@ -166,16 +182,24 @@ class PairSampler:
         zoom = self.rng.uniform(1.0, 2.0) * size / min(height, width)
         middle = (size / 2, size / 2)
         cx, cy = self.rng.uniform(0.3, 0.7) * width, self.rng.uniform(0.3, 0.7) * height
-        return warp(still.image, crop_transform(cx, cy, zoom, zoom, middle, False, size), size, still.mean)
+        return warp(
+            still.image, crop_transform(cx, cy, zoom, zoom, middle, False, size), size, still.mean
+        )
 
-    def _paste(self, crop: UInt8Image, mask: UInt8Image, transform: Affine, size: int) -> UInt8Image:
+    def _paste(
+        self, crop: UInt8Image, mask: UInt8Image, transform: Affine, size: int
+    ) -> UInt8Image:
         """The target of `crop`, cut out by its mask, over another background."""
         inside = cv2.warpAffine(mask, transform, (size, size), flags=cv2.INTER_LINEAR)
-        weight = (cv2.blur(inside, (3, 3)).astype(np.float32) / max(float(mask.max()), 1.0))[..., None]
+        weight = (cv2.blur(inside, (3, 3)).astype(np.float32) / max(float(mask.max()), 1.0))[
+            ..., None
+        ]
         background = self._background(size)
         return (background + weight * (crop.astype(np.float32) - background)).astype(np.uint8)
 
-    def _distract(self, search: UInt8Image, box: tuple[float, float, float, float], colours: UInt8Image) -> None:
+    def _distract(
+        self, search: UInt8Image, box: tuple[float, float, float, float], colours: UInt8Image
+    ) -> None:
         """Paste another cut-out object beside the target, in place."""
         rng, size = self.rng, search.shape[0]
         track, visible = self.masked[rng.integers(len(self.masked))]
@@ -187,7 +211,9 @@ class PairSampler:
         at = (rng.uniform(0, size), rng.uniform(0, size))
         if abs(at[0] - box[0]) < (w + box[2]) / 2 and abs(at[1] - box[1]) < (h + box[3]) / 2:
             return
-        transform = crop_transform(other.cx, other.cy, zoom, zoom, at, bool(rng.random() < 0.5), size)
+        transform = crop_transform(
+            other.cx, other.cy, zoom, zoom, at, bool(rng.random() < 0.5), size
+        )
         crop = cv2.LUT(warp(frame.image, transform, size, frame.mean), colours)
         inside = cv2.warpAffine(frame.mask, transform, (size, size)) > frame.mask.max() / 2
         search[inside] = crop[inside]
@@ -210,7 +236,10 @@ class PairSampler:
         zoom = TEMPLATE / context_side(first.box.w, first.box.h)
         zoom *= 1 + rng.uniform(-s.template_scale, s.template_scale)
         middle = (TEMPLATE - 1) / 2
-        at = (middle + rng.uniform(-1, 1) * s.template_shift, middle + rng.uniform(-1, 1) * s.template_shift)
+        at = (
+            middle + rng.uniform(-1, 1) * s.template_shift,
+            middle + rng.uniform(-1, 1) * s.template_shift,
+        )
         template, _ = self._crop(first, TEMPLATE, at, (zoom, zoom), flip, pasted, colours, mirror)
 
         zoom = TEMPLATE / context_side(second.box.w, second.box.h)
@@ -219,7 +248,14 @@ class PairSampler:
         middle = (s.search_size - 1) / 2
         at = (middle + rng.uniform(-1, 1) * s.shift, middle + rng.uniform(-1, 1) * s.shift)
         search, box = self._crop(
-            second, s.search_size, at, (zoom * stretch, zoom / stretch), flip, pasted, colours, mirror
+            second,
+            s.search_size,
+            at,
+            (zoom * stretch, zoom / stretch),
+            flip,
+            pasted,
+            colours,
+            mirror,
         )
         if self.masked and rng.random() < s.distractor:
             self._distract(search, box, colours)
@@ -235,8 +271,11 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class PairBatches(IterableDataset[Batch]):
-    """Batches, forever: templates (B, 127, 127, 3) and searches (B, S, S, 3), uint8 BGR;
-    boxes (B, 4) cx, cy, w, h; positive (B,) bool."""
+    """Batches, forever.
+
+    Templates (B, 127, 127, 3) and searches (B, S, S, 3), uint8 BGR; boxes (B, 4) cx, cy, w, h;
+    positive (B,) bool.
+    """
 
     def __init__(self, collection: Collection, sampling: Sampling, batch: int, seed: int) -> None:
         self.collection, self.sampling, self.batch, self.seed = collection, sampling, batch, seed
@@ -244,7 +283,9 @@ class PairBatches(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
         worker = torch.utils.data.get_worker_info()
-        sampler = PairSampler(self.collection, self.sampling, self.seed + (worker.id if worker else 0))
+        sampler = PairSampler(
+            self.collection, self.sampling, self.seed + (worker.id if worker else 0)
+        )
         while True:
             pairs = [sampler.draw() for _ in range(self.batch)]
             yield (

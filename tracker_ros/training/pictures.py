@@ -69,7 +69,9 @@ class Collection:
         names = {track.name for track in self.tracks}
         unknown = sorted(set(held_out) - names)
         if unknown:
-            raise DataError(f"held-out tracks {unknown} are not in the data; it has {sorted(names)}")
+            raise DataError(
+                f"held-out tracks {unknown} are not in the data; it has {sorted(names)}"
+            )
         kept = [track for track in self.tracks if track.name not in held_out]
         held = [track for track in self.tracks if track.name in held_out]
         return Collection(kept, self.stills, self.unlabelled), held
@@ -123,7 +125,9 @@ def read_collection(root: Path, *, progress: bool = True) -> Collection:
                 frames.append(frame)
                 bar.update()
             collection.tracks.append(FrameTrack(name, tuple(frames)))
-        for picture in pool.map(lambda item: _read_still(root / item[0], item[1]["boxes"]), stills.items()):
+        for picture in pool.map(
+            lambda item: _read_still(root / item[0], item[1]["boxes"]), stills.items()
+        ):
             collection.stills.append(picture)
             bar.update()
         for picture in pool.map(lambda path: _read_still(path, []), photographs):

@@ -45,7 +45,9 @@ def read_recipe(name: str) -> Recipe:
     """The recipe of that name, or at that path if it ends in .yaml. Raises ModelError."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
     if not path.exists():
-        raise ModelError(f"no recipe '{name}' ({path} does not exist); there are {', '.join(recipe_names())}")
+        raise ModelError(
+            f"no recipe '{name}' ({path} does not exist); there are {', '.join(recipe_names())}"
+        )
     try:
         return Recipe(**yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, TypeError) as error:

@@ -96,7 +96,10 @@ class Trainer:
                 if not torch.isfinite(value):
                     bad += 1
                     if bad > 20:
-                        raise DivergedError(f"{name}: the loss was not finite in {bad} steps; lower the learning rate")
+                        raise DivergedError(
+                            f"{name}: the loss was not finite in {bad} steps; "
+                            "lower the learning rate"
+                        )
                     continue
                 value.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(model.parameters(), self.clip)

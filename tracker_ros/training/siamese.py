@@ -56,7 +56,9 @@ def build(recipe: Recipe) -> SiamFC | SiamRPN:
         return SiamFC(widths, **arguments)
     if recipe.tracker == "siamrpnpp":
         return SiamRPN(widths, **arguments)
-    raise ModelError(f"recipe '{recipe.name}' trains '{recipe.tracker}'; known are siamfc, siamrpnpp")
+    raise ModelError(
+        f"recipe '{recipe.name}' trains '{recipe.tracker}'; known are siamfc, siamrpnpp"
+    )
 
 
 def train(recipe: Recipe, collection: Collection, run: Run) -> SiamFC | SiamRPN:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from tracker_ros.geometry import Box
-from tracker_ros.models.card import read_card
 from tracker_ros.sot.model import LoadedModel, load_model
 from tracker_ros.training.pictures import FrameTrack
 from tracker_ros.training.recipe import Recipe
