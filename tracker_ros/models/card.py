@@ -80,5 +80,5 @@ def read_card(name: str) -> Card:
         content = yaml.safe_load(path.read_text())
         content["trained_on"] = tuple(content["trained_on"])
         return Card(**content, folder=path.parent)
-    except (yaml.YAMLError, TypeError, KeyError) as error:
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, TypeError, KeyError) as error:
         raise ModelError(f"the model card {path} is not valid: {error}") from error

@@ -13,11 +13,14 @@ from typing import Any
 
 import rclpy
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from rclpy.exceptions import NotInitializedException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
 RCLError = rclpy_implementation.RCLError
 """Also what publishing raises when a signal has shut ROS down a moment before."""
+InvalidHandle = rclpy_implementation.InvalidHandle
+RCLError = rclpy_implementation.RCLError
 RCLInvalidROSArgsError = rclpy_implementation.RCLInvalidROSArgsError
 UnknownROSArgsError = rclpy_implementation.UnknownROSArgsError
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -81,14 +84,18 @@ def run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
         return 2
     node = None
     try:
+        executor = SingleThreadedExecutor()
         node = create()
         if node is None:
-            return 1
-        executor = SingleThreadedExecutor()
+            return 1 if rclpy.ok() else 0
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
+    except (RCLError, InvalidHandle, NotInitializedException):
+        if rclpy.ok():
+            raise
+        return 0  # SIGTERM came while the node was being made
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:

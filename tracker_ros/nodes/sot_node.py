@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
@@ -22,6 +22,7 @@ from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.camera_input import CameraInput
 from tracker_ros.nodes.diagnostics import Problems
 from tracker_ros.nodes.frames import Frame, FrameHistory
+from tracker_ros.nodes.lifecycle import ManagedNode
 from tracker_ros.nodes.loading import load_with_progress
 from tracker_ros.nodes.outputs import Counters, Outputs
 from tracker_ros.nodes.parameters import (
@@ -43,7 +44,7 @@ TIME_JUMP = 0.5
 """Seconds that a stamp must lie before the last one to be a jump of time, not a late image."""
 
 
-class SotNode(LifecycleNode):
+class SotNode(ManagedNode):
     """Subscribed to a camera while active; follows the targets set by service.
 
     The executor's thread only stores images and answers; one worker thread tracks.
