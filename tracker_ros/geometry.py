@@ -142,9 +142,27 @@ def mean_colour(image: UInt8Image) -> tuple[float, float, float]:
     return (b, g, r)
 
 
+def on_image(crop: UInt8Image, image: UInt8Image, cx: float, cy: float, side: float) -> UInt8Image:
+    """The part of a square crop that shows the image, without what was filled in: a view.
+
+    The crop is that of the square with middle (cx, cy) and `side` in pixels of the image. A pixel
+    or two along the border are left out as well, where rounding and resizing mix the two.
+    """
+    height, width = image.shape[:2]
+    scale = crop.shape[0] / side
+    margin = 1 + scale
+    x0, y0 = cx - side / 2, cy - side / 2
+    left = math.ceil(margin - x0 * scale) if x0 < 0 else 0
+    top = math.ceil(margin - y0 * scale) if y0 < 0 else 0
+    over_x, over_y = x0 + side - width, y0 + side - height
+    right = crop.shape[1] - (math.ceil(margin + over_x * scale) if over_x > 0 else 0)
+    bottom = crop.shape[0] - (math.ceil(margin + over_y * scale) if over_y > 0 else 0)
+    return crop[top : max(bottom, top), left : max(right, left)]
+
+
 def grey_contrast(image: UInt8Image) -> float:
-    """Standard deviation of the grey values, over 255: 0 for a blank image.
+    """Standard deviation of the grey values, over 255: 0 for a blank or empty image.
 
     Measured on every fourth pixel of the green channel: enough to tell a black frame.
     """
-    return float(image[::4, ::4, 1].std()) / 255
+    return float(image[::4, ::4, 1].std()) / 255 if image.size else 0.0

@@ -111,11 +111,21 @@ def test_on_black_frames_the_target_is_lost_with_the_reason_and_never_tracking(s
     assert sot.film(range(1, 6))[-1].track.state in VISIBLE
     answers = [sot.show(np.zeros((480, 640, 3), np.uint8)) for _ in range(12)]
     assert [answer.track.state for answer in answers] == [Track.LOST] * 12
-    assert "blank picture" in answers[0].track.reason
-    assert all(answer.track.reason for answer in answers)
+    assert all("blank picture" in answer.track.reason for answer in answers)
     assert [list(answer.tracks.detections) for answer in answers] == [[]] * 12
     assert answers[-1].track.frames_since_seen == 12
-    sot.wait_for_diagnostics("targets", "is LOST")
+    sot.wait_for_diagnostics("targets", "is LOST: blank picture")
+
+
+def test_at_the_border_of_the_image_a_black_frame_is_not_taken_for_the_target_either(
+    sot: Sot,
+) -> None:
+    # The search region reaches over the border, and is filled with something there.
+    sot.film(range(1))
+    assert sot.set_target(Box(2, 2, 60, 60)).success
+    sot.film(range(1, 3))
+    answers = [sot.show(np.zeros((480, 640, 3), np.uint8)) for _ in range(12)]
+    assert [answer.track.state for answer in answers] == [Track.LOST] * 12
 
 
 def test_a_target_is_found_again_after_black_frames(sot: Sot) -> None:
@@ -128,6 +138,17 @@ def test_a_target_is_found_again_after_black_frames(sot: Sot) -> None:
     assert Track.REACQUIRED in states and states[-1] == Track.TRACKING
     assert answers[-1].track.id == identity
     assert answers[-1].box.iou(truth(29)) > GOOD_OVERLAP
+
+
+def test_while_no_images_come_the_status_says_once_a_second_that_the_node_lives(sot: Sot) -> None:
+    sot.film(range(2))
+    sot.statuses.clear()
+    sot.ros.wait_until(lambda: len(sot.statuses) >= 2, what="two statuses")
+    first, second = sot.statuses[:2]
+    assert first.header.frame_id == "" and first.tracker == "siamrpnpp"
+    assert (first.frames_received, first.frames_processed) == (2, 2)
+    seconds = (nanoseconds(second.header.stamp) - nanoseconds(first.header.stamp)) / 1e9
+    assert 0.5 < seconds < 2.0
 
 
 # --- setting a target ----------------------------------------------------------------------------

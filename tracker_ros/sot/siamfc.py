@@ -16,6 +16,7 @@ from tracker_ros.geometry import (
     context_side,
     grey_contrast,
     mean_colour,
+    on_image,
     square_crop,
 )
 from tracker_ros.track import Estimate, Evidence, StageTimes
@@ -151,6 +152,7 @@ class SiamFCTracker:
         row, column = divmod(int(response.argmax()), RESPONSE)
 
         factor = float(self._factors[chosen])
+        searched = on_image(crops[chosen], image, cx, cy, s.search_side * factor)
         pixels = STRIDE / UPSAMPLING * s.search_side * factor / INSTANCE
         cx += (column - (RESPONSE - 1) / 2) * pixels
         cy += (row - (RESPONSE - 1) / 2) * pixels
@@ -162,7 +164,7 @@ class SiamFCTracker:
             score=min(max(float(up[chosen][row, column]) / self._self_peak, 0.0), 1.0),
             peak_ratio=second_peak(raw, row / UPSAMPLING, column / UPSAMPLING),
             size_change=scale * scale,
-            contrast=grey_contrast(crops[chosen]),
+            contrast=grey_contrast(searched),
         )
         times = StageTimes(crop_time, network_time, perf_counter() - start)
         return Estimate(Box(cx - (w - 1) / 2, cy - (h - 1) / 2, w, h), evidence, times)

@@ -17,6 +17,7 @@ from tracker_ros.geometry import (
     context_side,
     grey_contrast,
     mean_colour,
+    on_image,
     square_crop,
 )
 from tracker_ros.track import Estimate, Evidence, StageTimes
@@ -116,7 +117,8 @@ class SiamRPNTracker:
         start = perf_counter()
         side_z = context_side(s.w, s.h)
         scale = TEMPLATE / side_z
-        crop = subwindow(image, cx, cy, side_z * p.instance / TEMPLATE, p.instance, self._fill)
+        side_x = side_z * p.instance / TEMPLATE
+        crop = subwindow(image, cx, cy, side_x, p.instance, self._fill)
         blob = as_input(crop)
         cropped = perf_counter()
         maps = self._search_engine.run({"search": blob, **self._kernels})
@@ -140,7 +142,7 @@ class SiamRPNTracker:
             score=float(score[best]),
             peak_ratio=second_peak(score, boxes, best),
             size_change=box.area / (s.w * s.h),
-            contrast=grey_contrast(crop),
+            contrast=grey_contrast(on_image(crop, image, cx, cy, side_x)),
         )
         times = StageTimes(cropped - start, inferred - cropped, perf_counter() - inferred)
         return Estimate(box, evidence, times)
