@@ -112,8 +112,9 @@ class Operator:
             return
         self._ask_again_at = now + UNANSWERED
         index, box = self._first_index, self._first_box
-        if self._refusals and self._truth is not None:
+        if self._refusals and self._truth is not None and box == self._truth[index]:
             # That picture did not arrive or is gone: point at the target where it is by now.
+            # (A box that the user chose is refused for what it is, and no other is tried.)
             known = enumerate(self._truth[: len(self._recording.stamps)])
             index, box = [(i, b) for i, b in known if b is not None][-1]
         stamp = self._recording.stamps[index]
