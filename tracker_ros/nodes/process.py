@@ -20,7 +20,6 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 RCLError = rclpy_implementation.RCLError
 """Also what publishing raises when a signal has shut ROS down a moment before."""
 InvalidHandle = rclpy_implementation.InvalidHandle
-RCLError = rclpy_implementation.RCLError
 RCLInvalidROSArgsError = rclpy_implementation.RCLInvalidROSArgsError
 UnknownROSArgsError = rclpy_implementation.UnknownROSArgsError
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

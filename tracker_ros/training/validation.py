@@ -111,10 +111,11 @@ def thresholds_from_tracks(
 ) -> dict[str, float]:
     """Score thresholds of the monitor, from what following and searching give.
 
-    `lost_score` parts hits (IoU over 0.5) from misses (under 0.1) of following: as many hits
-    lie under it as misses over it, or one hit in fifty where there are hardly any misses.
-    `uncertain_score` lies a third of the way to the median hit. `recover_score` is the 90th
-    percentile of what a search finds in pictures without the target.
+    Two scores are where doubt begins: the one that parts hits (IoU over 0.5) from misses (under
+    0.1) of following, with as many hits under it as misses over it, and the one that one hit in
+    twenty lies under. Under both for a while a target is LOST (`lost_score`), under either it is
+    UNCERTAIN (`uncertain_score`). `recover_score` is the 90th percentile of what a search finds
+    in pictures without the target.
     """
     model = _with_tracking(load_model(str(card)), tracking)
     runs = [follow(model, track) for track in tracks]
@@ -123,14 +124,14 @@ def thresholds_from_tracks(
     absences = np.array(list(_absent(model, tracks)))
     if not len(hits) or not len(absences):
         return {}
-    lost = float(np.quantile(hits, 0.02))
-    if len(misses) >= 50:
+    doubt = [float(np.quantile(hits, 0.05)), float(np.quantile(hits, 0.02))]
+    if len(misses) >= 50:  # else there are too few to part anything
         candidates = np.unique(np.concatenate([hits, misses]))
         gap = [abs((hits < c).mean() - (misses >= c).mean()) for c in candidates]
-        lost = float(candidates[int(np.argmin(gap))])
+        doubt[1] = float(candidates[int(np.argmin(gap))])
     return {
-        "lost_score": round(lost, 3),
-        "uncertain_score": round(lost + (float(np.median(hits)) - lost) / 3, 3),
+        "lost_score": round(min(doubt), 3),
+        "uncertain_score": round(max(doubt), 3),
         "recover_score": round(float(np.quantile(absences, 0.9)), 3),
     }
 
