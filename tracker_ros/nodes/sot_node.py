@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -199,18 +201,25 @@ class SotNode(ManagedNode):
         """End the targets and publish that they have."""
         tracks = worker.end_targets(reason).result(ANSWER)
         if tracks and self._model is not None:
-            self._outputs.publish_ended(tracks, self._model, self._counters)
+            with self._allowing_shutdown():
+                self._outputs.publish_ended(tracks, self._model, self._counters)
         return tracks
 
     def on_processed(self, processed: Processed) -> None:
         """The worker has tracked a frame (on its thread)."""
         self._counters.count("processed")
         assert self._model is not None
-        try:
+        with self._allowing_shutdown():
             self._outputs.publish(processed, self._model, self._counters)
+
+    @contextmanager
+    def _allowing_shutdown(self) -> Iterator[None]:
+        """A signal shuts ROS down at any moment; what then cannot be published is no failure."""
+        try:
+            yield
         except RCLError:
             if self.context.ok():
-                raise  # else: ROS shut down while this frame was tracked
+                raise
 
     def on_rejected(self, cause: str, reason: str) -> None:
         """A frame is of no use (on either thread)."""
