@@ -18,7 +18,7 @@ import numpy as np
 from tracker_ros.demo.bag import BagSource
 from tracker_ros.demo.scene import Scene
 from tracker_ros.errors import DataError, TargetError
-from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.geometry import MIN_SIDE, Box, UInt8Image
 
 DEFAULT_FPS = 30.0
 """Of sources that do not say their own, hertz."""
@@ -254,9 +254,14 @@ def first_target(truth: Sequence[Box | None] | None, box: Box | None) -> tuple[i
 def box_argument(text: str) -> Box:
     """Read an x,y,w,h option, for argparse."""
     try:
-        return Box.parse(text)
+        box = Box.parse(text)
     except TargetError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if not all(math.isfinite(value) for value in box) or min(box.w, box.h) < MIN_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"box '{text}' is not x,y,w,h in pixels with a width and height of {MIN_SIDE:g} or more"
+        )
+    return box
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -70,6 +70,8 @@ class Operator:
         self._line = LiveLine()
         self._answer: Any = None
         self._refusals = 0
+        self._first_refusal = ""
+        """The reason that counts: later the picture has gone from the node's history."""
         self._ask_at = self._ask_again_at = 0.0
         self._last_news = self._begin = time.monotonic()
         self.target_set = False
@@ -193,9 +195,10 @@ class Operator:
             return
         self._refusals += 1
         if self._refusals >= REFUSALS:
-            self._end(f"the node refuses the target: {reply.message}")
+            self._end(f"the node refuses the target: {self._first_refusal}")
             return
         if self._refusals == 1:
+            self._first_refusal = reply.message
             self._line.say(f"refused, pointing again: {reply.message}")
         self._ask_at = now + 0.2
 
