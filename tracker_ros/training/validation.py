@@ -21,6 +21,7 @@ from tracker_ros.training.recipe import Recipe
 
 GRID: dict[str, dict[str, tuple[float, ...]]] = {
     "siamrpnpp": {
+        "hold_score": (0.0, 0.2, 0.4),
         "window_influence": (0.2, 0.3, 0.4, 0.5),
         "penalty_k": (0.04, 0.1, 0.2, 0.3),
         "lr": (0.3, 0.4, 0.5, 0.6),
