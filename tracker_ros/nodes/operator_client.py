@@ -66,6 +66,7 @@ class Operator:
         self._truth = truth
         self._first_index, self._first_box = first
         self._index_of: dict[int, int] = {}
+        self._early: dict[int, TrackerStatus] = {}
         self._recent: deque[float] = deque(maxlen=30)
         self._line = LiveLine()
         self._answer: Any = None
@@ -103,6 +104,9 @@ class Operator:
         self._index_of[stamp] = len(self._recording.stamps)
         self._recording.stamps.append(stamp)
         self._last_news = time.monotonic()
+        early = self._early.pop(stamp, None)
+        if early is not None:
+            self._record(early, stamp)
         if len(self._recording.stamps) == self._first_index + 1:
             self._point_at_target()
 
@@ -135,8 +139,19 @@ class Operator:
         recording.frames_dropped = status.frames_dropped
         recording.frames_rejected = status.frames_rejected
         stamp = _nanoseconds(status.header.stamp)
-        if not status.tracks or stamp not in self._index_of:
-            return  # also what the node says once a second when no images come
+        if stamp in self._index_of:
+            self._record(status, stamp)
+        elif status.header.frame_id:  # else: said once a second when no images come
+            # The camera_info of its frame is still on the way: two topics have no common order.
+            self._early[stamp] = status
+            if len(self._early) > 30:  # it will not come any more
+                del self._early[next(iter(self._early))]
+
+    def _record(self, status: TrackerStatus, stamp: int) -> None:
+        """Keep what the node says of a frame."""
+        if not status.tracks:
+            return
+        recording = self._recording
         now = self._last_news = time.monotonic()
         track = status.tracks[0]
         centre = track.bbox.center.position
