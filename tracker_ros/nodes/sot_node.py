@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold
@@ -16,10 +14,8 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
-from std_srvs.srv import SetBool, Trigger
 
-from tracker_ros.errors import ModelError, TrackerRosError
-from tracker_ros.geometry import Box
+from tracker_ros.errors import ModelError, TargetError, TrackerRosError
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.camera_input import CameraInput
 from tracker_ros.nodes.diagnostics import Problems
@@ -34,14 +30,12 @@ from tracker_ros.nodes.parameters import (
     read_parameters,
 )
 from tracker_ros.nodes.process import RCLError, add_ros_arguments, ros_arguments, run_node
-from tracker_ros.nodes.worker import Identities, Processed, TargetRequest, TrackingWorker
+from tracker_ros.nodes.services import ANSWER, TargetServices
+from tracker_ros.nodes.worker import Identities, Processed, TrackingWorker
 from tracker_ros.sot import LoadedModel
-from tracker_ros.srv import SetTarget
 from tracker_ros.track import Track
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-ANSWER = 10.0
-"""Seconds in which the worker must answer a request."""
 TIME_JUMP = 0.5
 """Seconds that a stamp must lie before the last one to be a jump of time, not a late image."""
 
@@ -68,9 +62,7 @@ class SotNode(ManagedNode):
         self._last_stamp: int | None = None
         self._processed_before = -1
         self._phase, self._failure, self._notice = "unconfigured", "", ""
-        self.create_service(SetTarget, "~/set_target", self._on_set_target)
-        self.create_service(Trigger, "~/clear", self._on_clear)
-        self.create_service(SetBool, "~/enable", self._on_enable)
+        self._target_services = TargetServices(self, self._active_worker, self._end_targets)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
         self.create_timer(1.0, self._on_second, clock=steady)
         self._jump = self.get_clock().create_jump_callback(
@@ -160,12 +152,11 @@ class SotNode(ManagedNode):
     def _stop(self) -> None:
         if self._camera is not None:
             self._camera.close()
-        worker, self._worker, self._camera = self._worker, None, None
-        if worker is not None:
+        if self._worker is not None:
             if self.context.ok():
-                self._say_ended(worker, "the node was deactivated")
-            worker.stop()
-        self._history = None
+                self._end_targets("the node was deactivated")
+            self._worker.stop()
+        self._worker = self._camera = self._history = None
 
     # --- images ------------------------------------------------------------------------------
 
@@ -193,14 +184,19 @@ class SotNode(ManagedNode):
             return
         self._last_stamp = None
         worker.forget_frames()
-        self._say_ended(worker, reason)
-        self._notice = f"targets ended: {reason}"
-        self.get_logger().warning(self._notice)
+        self._end_targets(reason)
+        self.get_logger().warning(f"{reason}; history and targets are cleared")
 
-    def _say_ended(self, worker: TrackingWorker, reason: str) -> list[Track]:
-        """End the targets and publish that they have."""
-        tracks = worker.end_targets(reason).result(ANSWER)
+    def _active_worker(self) -> TrackingWorker:
+        if self._worker is None:
+            raise TargetError(f"the node is {self._phase}, not active; activate it first")
+        return self._worker
+
+    def _end_targets(self, reason: str) -> list[Track]:
+        """End the targets and publish that they have, and why."""
+        tracks = self._active_worker().end_targets(reason).result(ANSWER)
         if tracks and self._model is not None:
+            self._notice = f"targets ended: {reason}"
             with self._allowing_shutdown():
                 self._outputs.publish_ended(tracks, self._model, self._counters)
         return tracks
@@ -230,56 +226,6 @@ class SotNode(ManagedNode):
         """A tracker failed (on the worker's thread)."""
         self._problems.add("tracker", reason)
         self.get_logger().error(trace, throttle_duration_sec=60.0)
-
-    # --- services ----------------------------------------------------------------------------
-
-    def _on_set_target(self, request: Any, response: Any) -> Any:
-        box, stamp = request.bbox, request.stamp
-        wanted = TargetRequest(
-            Box.from_center(
-                box.center.position.x, box.center.position.y, box.size_x, box.size_y
-            ),
-            stamp.sec * 10**9 + stamp.nanosec, request.id, request.label,
-        )  # fmt: skip
-        if self._worker is None:
-            response.message = f"the node is {self._phase}, not active; activate it first"
-        elif box.center.theta != 0:  # also NaN
-            response.message = (
-                f"the box is turned by theta={box.center.theta:g} rad; "
-                "only boxes along the image axes can be followed: set it to 0"
-            )
-        else:
-            try:
-                accepted = self._worker.set_target(wanted).result(ANSWER)
-                response.success, response.id = True, accepted.id
-                response.message, self._notice = accepted.message, ""
-            except TrackerRosError as error:
-                response.message = str(error)
-            except FutureTimeoutError:
-                response.message = f"the tracker did not answer within {ANSWER:g} s"
-        if response.success:  # rclpy refuses another severity from the same line
-            self.get_logger().info(f"set_target: {response.message}")
-        else:
-            self.get_logger().warning(f"set_target: {response.message}")
-        return response
-
-    def _on_clear(self, request: Any, response: Any) -> Any:
-        if self._worker is None:
-            response.message = f"the node is {self._phase}, not active: there is no target"
-            return response
-        tracks = self._say_ended(self._worker, "cleared by request")
-        response.success = True
-        response.message = f"ended {', '.join(t.id for t in tracks)}" if tracks else "no target"
-        return response
-
-    def _on_enable(self, request: Any, response: Any) -> Any:
-        if self._worker is None:
-            response.message = f"the node is {self._phase}, not active; activate it first"
-            return response
-        self._worker.enabled = request.data
-        response.success = True
-        response.message = "tracking" if request.data else "disabled: images are not tracked"
-        return response
 
     # --- once in a while ---------------------------------------------------------------------
 

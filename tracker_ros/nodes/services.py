@@ -1,0 +1,85 @@
+"""The services of a node that follows targets: set, clear, enable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from std_srvs.srv import SetBool, Trigger
+
+from tracker_ros.errors import TargetError, TrackerRosError
+from tracker_ros.geometry import Box
+from tracker_ros.nodes.worker import TargetRequest, TrackingWorker
+from tracker_ros.srv import SetTarget
+from tracker_ros.track import Track
+
+ANSWER = 10.0
+"""Seconds in which the worker must answer a request."""
+
+
+class TargetServices:
+    """`~/set_target`, `~/clear` and `~/enable`.
+
+    `active` gives the worker, or raises TargetError where the node is not active; `end_targets`
+    ends and announces all targets for a reason, and gives their last tracks.
+    """
+
+    def __init__(
+        self, node: Any, active: Callable[[], TrackingWorker],
+        end_targets: Callable[[str], list[Track]],
+    ) -> None:  # fmt: skip
+        self._node, self._active, self._end_targets = node, active, end_targets
+        node.create_service(SetTarget, "~/set_target", self._on_set_target)
+        node.create_service(Trigger, "~/clear", self._on_clear)
+        node.create_service(SetBool, "~/enable", self._on_enable)
+
+    def _on_set_target(self, request: Any, response: Any) -> Any:
+        try:
+            accepted = self._active().set_target(read_request(request)).result(ANSWER)
+            response.success, response.id, response.message = True, accepted.id, accepted.message
+        except TrackerRosError as error:
+            response.message = str(error)
+        except FutureTimeoutError:
+            response.message = f"the tracker did not answer within {ANSWER:g} s"
+        if response.success:  # rclpy refuses another severity from the same line
+            self._node.get_logger().info(f"set_target: {response.message}")
+        else:
+            self._node.get_logger().warning(f"set_target: {response.message}")
+        return response
+
+    def _on_clear(self, request: Any, response: Any) -> Any:
+        try:
+            self._active()
+            ids = [track.id for track in self._end_targets("cleared by request")]
+            response.success = True
+            response.message = f"ended {', '.join(ids)}" if ids else "no target"
+        except TargetError as error:
+            response.message = str(error)
+        return response
+
+    def _on_enable(self, request: Any, response: Any) -> Any:
+        try:
+            self._active().enabled = request.data
+            response.success = True
+            response.message = "tracking" if request.data else "disabled: images are not tracked"
+        except TargetError as error:
+            response.message = str(error)
+        return response
+
+
+def read_request(request: Any) -> TargetRequest:
+    """Read a SetTarget request. Raises TargetError for a box that is turned."""
+    box, stamp = request.bbox, request.stamp
+    if box.center.theta != 0:  # also NaN
+        raise TargetError(
+            f"the box is turned by theta={box.center.theta:g} rad; "
+            "only boxes along the image axes can be followed: set it to 0"
+        )
+    centre = box.center.position
+    return TargetRequest(
+        box=Box.from_center(centre.x, centre.y, box.size_x, box.size_y),
+        stamp=stamp.sec * 10**9 + stamp.nanosec,
+        id=request.id,
+        label=request.label,
+    )
