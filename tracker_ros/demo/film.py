@@ -120,7 +120,7 @@ def write_sheet(
         place = (left + 10, top + height + 21)
         cv2.putText(sheet, when, place, FONT, 0.55, (225, 225, 225), 1, cv2.LINE_AA)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), sheet):
+    if not cv2.imwrite(str(path), sheet, [cv2.IMWRITE_JPEG_QUALITY, 85]):
         raise DataError(
             f"{path} cannot be written as a picture; expected a name ending in .jpg or .png"
         )

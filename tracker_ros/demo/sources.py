@@ -44,7 +44,7 @@ class SceneSource:
     """The scene that the project renders itself."""
 
     moments = (
-        (0, "the operator points at it"),
+        (15, "the operator has pointed at it"),
         (178, "a look-alike overtakes"),
         (324, "hidden by a bridge"),
         (352, "out again"),
