@@ -32,6 +32,8 @@ node, and an operator who points at the target in the first picture and listens.
 ends, annotated.mp4, picture.jpg, tracks.csv and summary.json are in the output folder.
 """
 EXIT_INTERRUPTED = 130
+WHEN_HEARD = ("--wait-for-subscriber", "--info-subscribers", "2")
+"""When the camera begins."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +115,8 @@ def _follow(args: argparse.Namespace, processes: ChildProcesses, logs: Path) -> 
     camera = processes.start(
         "camera",
         "tracker_ros.cli",
-        ["camera", *source, *film, "--reliability", args.reliability, "--wait-for-subscriber"],
+        # The node and the operator both listen to camera_info: neither may miss the beginning.
+        ["camera", *source, *film, "--reliability", args.reliability, *WHEN_HEARD],
         logs / "camera.log",
     )
     try:

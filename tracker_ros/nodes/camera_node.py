@@ -85,10 +85,10 @@ class FramePublisher:
         """Full name of the image topic."""
         return str(self._images.topic_name)
 
-    @property
-    def has_subscriber(self) -> bool:
-        """Whether somebody receives the images."""
-        return bool(self._images.get_subscription_count())
+    def is_heard(self, infos: int) -> bool:
+        """Whether somebody receives the images, and at least so many `camera_info`."""
+        heard = self._images.get_subscription_count() > 0
+        return heard and self._infos.get_subscription_count() >= infos
 
     def publish_image(self, image: UInt8Image) -> None:
         """Publish an image, stamped now. The message and its memory are used again each time."""
@@ -239,6 +239,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start when somebody has subscribed to the images",
     )
     parser.add_argument(
+        "--info-subscribers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="and when so many have subscribed to camera_info (default: %(default)s)",
+    )
+    parser.add_argument(
         "--record", type=Path, metavar="FILE", help="also write what is published to this .mp4"
     )
     add_ros_arguments(parser)
@@ -264,7 +271,7 @@ def run(args: argparse.Namespace) -> int:
         log.info(f"{source.name} at {source.fps:g} Hz on {publisher.topic}, {args.reliability}")
         if args.wait_for_subscriber:
             log.info("waiting for a subscriber")
-            while rclpy.ok() and not publisher.has_subscriber:
+            while rclpy.ok() and not publisher.is_heard(args.info_subscribers):
                 time.sleep(0.02)
             _sleep_until(time.monotonic() + SETTLE)
         count, seconds = play(source, publisher, args, log)
