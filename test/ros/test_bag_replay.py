@@ -23,6 +23,8 @@ import cv2
 import numpy as np
 import pytest
 from harness import TRACKER_ROS, Peer, RosProcess
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo
@@ -83,6 +85,12 @@ class Replay:
         return found
 
 
+def change(peer: Peer, transition: int) -> None:
+    """Ask the node for a transition of its lifecycle."""
+    request = ChangeState.Request(transition=Transition(id=transition))
+    assert peer.call(ChangeState, "/sot/change_state", request, 60.0).success
+
+
 @pytest.fixture(scope="module")
 def frames() -> list[SceneFrame]:
     scene = Scene()
@@ -101,13 +109,14 @@ def replay(
     result = Replay([frame.box for frame in frames])
     remap = ("-r", f"image:={TOPIC}")
     peer = Peer("operator")
-    node = RosProcess([*TRACKER_ROS, "sot", "--ros-args", *remap])
+    # Activated when everybody has found everybody: the camera waits for the node's subscription.
+    node = RosProcess([*TRACKER_ROS, "sot", "--ros-args", *remap, "-p", "autostart:=false"])
     started = [node]
     try:
         infos = peer.collect(CameraInfo, "camera_info", 100)
         statuses = peer.collect(TrackerStatus, "/sot/status", 1000)
         arrays = peer.collect(Detection2DArray, "/sot/tracks", 1000)
-        node.wait_for("active", 60)
+        change(peer, Transition.TRANSITION_CONFIGURE)
         too_early = peer.call(SetTarget, "/sot/set_target", SetTarget.Request())
         assert not too_early.success  # and from now on a call takes no time
         camera = RosProcess(
@@ -116,6 +125,9 @@ def replay(
              "--ros-args", *remap, "-r", f"image/compressed:={TOPIC}/compressed"]
         )  # fmt: skip
         started.append(camera)
+        camera.wait_for("waiting for a subscriber", 60)
+        peer.wait_until(lambda: peer.node.count_publishers("camera_info"), 10, "the camera")
+        change(peer, Transition.TRANSITION_ACTIVATE)
         peer.wait_until(lambda: infos, 60, f"the first image of {bag}")
         box = result.truth[0]
         assert box is not None

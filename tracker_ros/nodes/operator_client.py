@@ -39,6 +39,7 @@ from tracker_ros.demo.sources import (
 from tracker_ros.errors import TrackerRosError
 from tracker_ros.geometry import Box
 from tracker_ros.msg import TrackerStatus
+from tracker_ros.nodes.process import InvalidHandle, RCLError
 from tracker_ros.srv import SetTarget
 from tracker_ros.track import TrackState
 
@@ -281,6 +282,10 @@ def main(words: Sequence[str]) -> int:
         interrupted = not operator.done
     except (KeyboardInterrupt, ExternalShutdownException):
         interrupted = True
+    except (RCLError, InvalidHandle):
+        if rclpy.ok():
+            raise
+        interrupted = True  # a signal came between two checks of the shutdown
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         node.destroy_node()
