@@ -30,10 +30,17 @@ from rclpy.executors import SingleThreadedExecutor
 from tracker_ros.demo.command import ros_environment
 from tracker_ros.demo.processes import ChildProcesses
 from tracker_ros.demo.scene import Scene
+from tracker_ros.evaluation.report import describe_cpu
 from tracker_ros.nodes.process import RCLError, find_profile, prepare_process
 
 FILM = 60
 """Frames rendered before it starts; they are shown forth and back."""
+STOCK_PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
+<dds><profiles xmlns="http://www.eprosima.com">
+<participant profile_name="stock"><rtps/></participant>
+</profiles></dds>
+"""
+"""Changes nothing: a process that is given a profile does not look for ours."""
 WARM_UP = 3.0
 """Seconds after the targets are set that are not measured."""
 
@@ -252,6 +259,14 @@ def summarise(
     )
 
 
+def measure_all(args: argparse.Namespace, profile: str) -> list[dict[str, Any]]:
+    """The asked runs, every process under the Fast DDS profile of this path."""
+    os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = profile
+    os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = profile
+    kinds = ["best_effort", "reliable"] if args.reliability == "both" else [args.reliability]
+    return [asdict(measure(args, kind)) for kind in kinds]
+
+
 def main() -> int:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(
@@ -274,20 +289,14 @@ def main() -> int:
     args = parser.parse_args()
     if args.camera:
         return camera(args)
-    stock = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
-    for name in stock:
-        if args.stock:
-            # A file that names nothing: every process keeps the stock settings.
-            os.environ[name] = os.devnull
-        else:
-            os.environ[name] = str(find_profile())
-    kinds = ["best_effort", "reliable"] if args.reliability == "both" else [args.reliability]
-    results = [asdict(measure(args, kind)) for kind in kinds]
-    machine = {
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-    }
+    if args.stock:
+        with tempfile.NamedTemporaryFile("w", suffix=".xml") as profile:
+            profile.write(STOCK_PROFILE)
+            profile.flush()
+            results = measure_all(args, profile.name)
+    else:
+        results = measure_all(args, str(find_profile()))
+    machine = {"cpu": describe_cpu(), "system": platform.platform()}
     for result in results:
         for name, value in result.items():
             print(f"{name:34} {value:.1f}" if isinstance(value, float) else f"{name:34} {value}")

@@ -60,7 +60,7 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _cpu() -> str:
+def describe_cpu() -> str:
     """Model of the CPU and how many cores this process may use."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -83,7 +83,7 @@ class Conditions:
     frames: Mapping[str, int]
     """Scored frames of each sequence."""
     versions: Mapping[str, str] = field(default_factory=_versions)
-    cpu: str = field(default_factory=_cpu)
+    cpu: str = field(default_factory=describe_cpu)
 
 
 def as_json(results: Sequence[TrackerResult], conditions: Conditions) -> dict[str, Any]:
