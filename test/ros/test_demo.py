@@ -158,8 +158,15 @@ def test_a_folder_of_images_with_its_truth_is_followed(
     assert summary["mean_iou"] > 0.6
 
 
-def test_ctrl_c_ends_every_process_with_code_130(start_process: Start, tmp_path: Path) -> None:
-    demo = start_process([*DEMO, "--out", str(tmp_path)])
+@pytest.mark.parametrize(
+    "shell",
+    [[], ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]],
+    ids=["in a terminal", "background job of a script"],
+)
+def test_ctrl_c_ends_every_process_with_code_130(
+    start_process: Start, tmp_path: Path, shell: list[str]
+) -> None:
+    demo = start_process([*shell, *DEMO, "--out", str(tmp_path)])
     demo.wait_for("TRACKING", 60)
     children = children_of(demo.pid)
     commands = " ".join(children.values())

@@ -67,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 only when the target was set and tracks came back."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a script's background job inherits it ignored, and would not end on it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         # A camera is left to the camera process: two cannot have it.
         truth = open_source(args).truth if args.camera is None else None
