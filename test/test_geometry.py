@@ -72,6 +72,24 @@ def test_a_crop_is_resized_as_cv2_does() -> None:
     assert np.array_equal(square_crop(image, -5, 10, 40, 63, (9, 9, 9)), expected)
 
 
+@pytest.mark.parametrize(("x0", "y0", "side"), [(-40, -25, 160), (30, 20, 200), (-300, 5, 500)])
+def test_a_large_crop_over_the_border_is_sampled_within_two_grey_levels(
+    x0: int, y0: int, side: int
+) -> None:
+    image = cv2.GaussianBlur(ramp(120, 90), (0, 0), 6)
+    fill = tuple(int(value) for value in mean_colour(image))
+    expected = cv2.resize(padded_crop(image, x0, y0, side, fill), (40, 40))
+    crop = square_crop(image, x0, y0, side, 40, fill)
+    # Along the border the picture meets the fill: there a sample's place counts most.
+    differences = np.abs(crop.astype(int) - expected)
+    assert np.quantile(differences, 0.95) <= 2 and differences.mean() < 0.5
+
+
+def test_a_crop_of_any_size_takes_a_bounded_memory() -> None:
+    crop = square_crop(ramp(80, 60), -(10**6), -(10**6), 2 * 10**6, 255, (10, 20, 30))
+    assert crop.shape == (255, 255, 3)
+
+
 def test_a_crop_wholly_outside_the_image_is_the_fill_colour() -> None:
     crop = square_crop(ramp(80, 60), 500, -900, 40, 16, (10, 20, 30))
     assert crop.shape == (16, 16, 3)

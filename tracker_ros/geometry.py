@@ -81,8 +81,8 @@ class Box:
     def require_trackable(self, width: int, height: int) -> None:
         """Raise TargetError, naming the value, unless a tracker can start on this box.
 
-        Refused are NaN and infinite values, sides of no size or under 2 px, and boxes of
-        which less than 2 px lies inside the width x height image.
+        Refused are NaN and infinite values, sides of no size or under 2 px or over twice the
+        image's, and boxes of which less than 2 px lies inside the width x height image.
         """
         shown = f"box x={self.x:g} y={self.y:g} w={self.w:g} h={self.h:g}"
         if not all(math.isfinite(value) for value in self):
@@ -91,6 +91,11 @@ class Box:
             )
         if self.w < MIN_SIDE or self.h < MIN_SIDE:
             raise TargetError(f"{shown} has a side under {MIN_SIDE:g} px; give a larger box")
+        if self.w > MAX_SHARE * width or self.h > MAX_SHARE * height:
+            raise TargetError(
+                f"{shown} is more than {MAX_SHARE:g} times as large as the {width}x{height} image; "
+                "give a box around the target"
+            )
         inside = self.clipped(width, height)
         if inside.w < MIN_SIDE or inside.h < MIN_SIDE:
             raise TargetError(
@@ -100,6 +105,8 @@ class Box:
 
 MIN_SIDE = 2.0
 """Smallest side, in pixels, of a box that a tracker accepts."""
+MAX_SHARE = 2.0
+"""Largest side of such a box, in sides of the image."""
 
 
 def context_side(w: float, h: float, context: float = 0.5) -> float:
@@ -117,15 +124,27 @@ def square_crop(
     """The square with top-left pixel (x0, y0), resized to (out, out, 3) with cv2 bilinear.
 
     What lies outside the image is filled with the BGR colour `fill`. Only the pixels inside
-    are read; where the square lies inside the image, none is copied before the resize.
+    are read; where the square lies inside the image, none is copied before the resize. A square
+    that reaches over the border is padded first, so that the border is blended as the papers'
+    code does it; a large one is sampled instead, which takes a bounded time and memory and
+    differs by a grey level or two.
     """
     height, width = image.shape[:2]
+    outside = x0 < 0 or y0 < 0 or x0 + side > width or y0 + side > height
+    if outside and side > 2 * out:
+        scale = side / out
+        shift = (scale - 1) / 2  # between the middles of a pixel of the crop and of the image
+        matrix = np.array([[scale, 0, x0 + shift], [0, scale, y0 + shift]])
+        return cv2.warpAffine(
+            image, matrix, (out, out), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT, borderValue=tuple(fill),
+        ).astype(np.uint8, copy=False)  # fmt: skip
     left, top = max(-x0, 0), max(-y0, 0)
     right, bottom = max(x0 + side - width, 0), max(y0 + side - height, 0)
     if left >= side or top >= side or right >= side or bottom >= side:
         return np.full((out, out, 3), fill, np.float64).astype(np.uint8)
     inside = image[y0 + top : y0 + side - bottom, x0 + left : x0 + side - right]
-    if left or top or right or bottom:
+    if outside:
         inside = cv2.copyMakeBorder(  # type: ignore[assignment]
             inside, top, bottom, left, right, cv2.BORDER_CONSTANT, value=tuple(fill)
         )

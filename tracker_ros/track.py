@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -37,7 +38,7 @@ class Evidence:
     peak_ratio: float
     """Second-highest response peak over the highest, in [0, 1]; near 1 means a look-alike."""
     size_change: float
-    """Area of this box over the area of the box before; 1 means no change."""
+    """Area of the box found over the area of the box before; 1 means no change."""
     contrast: float = 1.0
     """Standard deviation of the grey values of the search crop, over 255; 0: blank."""
 
@@ -58,6 +59,13 @@ class Estimate:
     box: Box
     evidence: Evidence
     times: StageTimes = field(default_factory=StageTimes)
+
+    @property
+    def is_finite(self) -> bool:
+        """False when a network has answered with NaN or infinity."""
+        e = self.evidence
+        values = (*self.box, e.score, e.peak_ratio, e.size_change, e.contrast)
+        return all(math.isfinite(value) for value in values)
 
 
 @dataclass(frozen=True)

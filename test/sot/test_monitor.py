@@ -84,3 +84,10 @@ def test_every_state_but_plain_tracking_says_why() -> None:
     for score in (0.1, 0.1, 0.1, 0.1, 0.1, 0.9):
         state, reason = monitor.update(evidence(score))
         assert state is TrackState.TRACKING or reason
+
+
+def test_every_state_but_tracking_gives_a_reason() -> None:
+    monitor = Monitor(T)
+    for score in (0.9, 0.9, 0.9, 0.4, 0.9, 0.9, 0.9, *[0.1] * 4, 0.5, 0.7, 0.4, 0.7, 0.9, 0.9):
+        state, reason = monitor.update(evidence(score))
+        assert (reason == "") == (state is TrackState.TRACKING), (state, reason)

@@ -1,12 +1,15 @@
 """A target as the node follows it: identity, state, loss and return, with a real tracker."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from patch_scene import BACKGROUND, scene
 
+from tracker_ros.engines.engine import Engine, Float32
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
-from tracker_ros.sot import LoadedModel, load_model
+from tracker_ros.sot import TRACKERS, LoadedModel, load_model
 from tracker_ros.sot.target import Target
 from tracker_ros.track import TrackState
 
@@ -90,3 +93,46 @@ def test_losing_a_target_for_an_outside_reason_says_so(model: LoadedModel) -> No
     track = target.lose("the camera changed its resolution")
     assert (track.state, track.reason) == (TrackState.LOST, "the camera changed its resolution")
     assert track.frames_since_seen > 0
+
+
+class BrokenEngine:
+    """A search network whose answers become NaN, as an fp16 engine's may."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self.broken = engine, False
+
+    def run(self, inputs: Mapping[str, Float32]) -> dict[str, Float32]:
+        answers = self._engine.run(inputs)
+        if self.broken:
+            return {name: np.full_like(answer, np.nan) for name, answer in answers.items()}
+        return answers
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_answers_that_are_no_numbers_are_a_loss_and_the_target_is_found_after_them(
+    name: str,
+) -> None:
+    model = load_model(name, threads=1)
+    tracker = model.new_tracker()
+    engine = BrokenEngine(tracker._search_engine)
+    tracker._search_engine = engine
+    target = Target("7", "", tracker, model.thresholds)
+    target.start(scene(200, 150), BOX)
+    seen = target.follow(scene(200, 150))
+    engine.broken = True
+    tracks = [target.follow(scene(200, 150)) for _ in range(5)]
+    assert {track.state for track in tracks} == {TrackState.LOST}
+    assert all("not a number" in track.reason and track.box == seen.box for track in tracks)
+    assert tracks[-1].frames_since_seen == 5
+    engine.broken = False
+    back = [target.follow(scene(200, 150)) for _ in range(20)]
+    assert back[-1].state is TrackState.TRACKING
+    assert back[-1].box.iou(BOX) > 0.5
+
+
+def test_after_another_view_the_picture_is_not_called_blank(model: LoadedModel) -> None:
+    target = model.new_target("7", "")
+    target.start(scene(500, 380), Box(500, 380, 60, 48))
+    target.lose("another view")
+    small = np.ascontiguousarray(scene(200, 150)[:200, :200])
+    assert not any("blank" in target.follow(small).reason for _ in range(6))

@@ -109,7 +109,7 @@ def test_siamrpnpp_takes_bgr_and_siamfc_rgb() -> None:
     crop = np.zeros((127, 127, 3), np.uint8)
     crop[..., 0] = 200
     assert siamrpnpp.as_input(crop)[0, :, 0, 0].tolist() == [200, 0, 0]
-    assert siamfc.as_input([crop])[0, :, 0, 0].tolist() == [0, 0, 200]
+    assert siamfc.as_input(crop)[0, :, 0, 0].tolist() == [0, 0, 200]
 
 
 def test_foreground_is_a_softmax_over_the_pair_anchor_major() -> None:
@@ -129,3 +129,28 @@ def test_a_look_alike_raises_the_peak_ratio(model: LoadedModel) -> None:
         ratios.append(tracker.track(twins).evidence.peak_ratio)
     # How much depends on what is around each of the two, which is part of the template.
     assert max(ratios) > alone + 0.2
+
+
+@pytest.mark.parametrize("factor", [0.25, 0.5, 2.0])
+def test_the_same_view_in_another_size_is_followed_with_the_same_overlap(
+    model: LoadedModel, factor: float
+) -> None:
+    tracker = model.new_tracker()
+    tracker.init(scene(200, 150), Box(200, 150, 60, 48))
+    tracker.track(scene(200, 150))
+    tracker.rescale(factor, factor)
+    for i in range(8):
+        x = 200 + 4 * i
+        image = cv2.resize(scene(x, 150), None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        box = tracker.track(np.asarray(image, np.uint8)).box
+        truth = Box(x * factor, 150 * factor, 60 * factor, 48 * factor)
+        assert box.iou(truth) > 0.6, f"frame {i}: {box}, not {truth}"
+
+
+def test_a_target_that_has_left_is_not_looked_for_off_the_image(model: LoadedModel) -> None:
+    tracker = model.new_tracker()
+    tracker.init(scene(570, 150), Box(570, 150, 60, 48))
+    for _ in range(60):
+        estimate = tracker.track(BACKGROUND)
+        assert 0 <= estimate.box.cx <= 640 and 0 <= estimate.box.cy <= 480
+        assert estimate.evidence.contrast > 0.02  # it always sees a part of the image

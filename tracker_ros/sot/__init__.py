@@ -1,5 +1,5 @@
 """Single-object trackers: one file per paper, and the monitor of their evidence."""
 
-from tracker_ros.sot.model import DEFAULT_MODELS, TRACKERS, LoadedModel, create_tracker, load_model
+from tracker_ros.sot.model import DEFAULT_MODELS, TRACKERS, LoadedModel, load_model
 
-__all__ = ["DEFAULT_MODELS", "TRACKERS", "LoadedModel", "create_tracker", "load_model"]
+__all__ = ["DEFAULT_MODELS", "TRACKERS", "LoadedModel", "load_model"]

@@ -98,8 +98,3 @@ def load_model(name: str, *, threads: int = 0) -> LoadedModel:
     template = OnnxEngine(card.graph("template"), threads=threads)
     search = OnnxEngine(card.graph("search"), threads=threads)
     return LoadedModel(card, template, search)
-
-
-def create_tracker(name: str, *, threads: int = 0) -> SearchingTracker:
-    """A tracker of a model of its own; see `load_model`."""
-    return load_model(name, threads=threads).new_tracker()

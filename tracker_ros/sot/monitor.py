@@ -20,7 +20,7 @@ class Thresholds:
     lost_score: float = 0.3
     """Below this score for `patience` frames the target is LOST."""
     recover_score: float = 0.6
-    """A lost target must reach this score, `confirm` frames in a row, to be TRACKING again."""
+    """A lost target must reach this score to be REACQUIRED."""
     look_alike: float = 0.9
     """Above this peak ratio a visible target is UNCERTAIN: something looks just like it."""
     min_contrast: float = 0.012
@@ -30,7 +30,7 @@ class Thresholds:
     patience: int = 8
     """Frames of weak evidence in a row before the target is LOST."""
     confirm: int = 3
-    """Frames of good evidence in a row before a new or regained target is TRACKING."""
+    """Frames without doubt in a row before a target is TRACKING, new, regained or doubted."""
 
 
 class Monitor:
@@ -67,7 +67,9 @@ class Monitor:
         self._good += 1
         if self.state is not TrackState.TRACKING and self._good >= t.confirm:
             self.state = TrackState.TRACKING
-        return self.state, ""
+        if self.state is TrackState.TRACKING:
+            return self.state, ""
+        return self.state, f"no doubt for {self._good} of {t.confirm} frames"
 
     def lose(self) -> None:
         """Make the target LOST for a reason outside the picture."""

@@ -59,10 +59,9 @@ def subwindow(
     return square_crop(image, x0, y0, size, out, [float(round(value)) for value in fill])
 
 
-def as_input(crops: list[UInt8Image]) -> Float32:
-    """Crops (S, S, 3) BGR as the network takes them: (n, 3, S, S) float32, RGB in 0..255."""
-    stacked = np.stack(crops)[..., ::-1].transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(stacked, np.float32)
+def as_input(crop: UInt8Image) -> Float32:
+    """A crop (S, S, 3) BGR as the network takes it: (1, 3, S, S) float32, RGB in 0..255."""
+    return np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1), np.float32)[None]
 
 
 class SiamFCTracker:
@@ -76,6 +75,7 @@ class SiamFCTracker:
         self._penalty = np.where(np.arange(-half, half + 1) == 0, 1.0, parameters.scale_penalty)
         window = np.outer(np.hanning(RESPONSE), np.hanning(RESPONSE))
         self._window = (window / window.sum()).astype(np.float32)
+        self._blob = np.empty((parameters.scales, 3, INSTANCE, INSTANCE), np.float32)
         self._template: Float32 | None = None
         self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
         self._self_peak = 1.0
@@ -90,7 +90,7 @@ class SiamFCTracker:
         side = context_side(box.w, box.h)
         self._fill = mean_colour(image)
         crop = subwindow(image, cx, cy, side, TEMPLATE, self._fill)
-        self._template = self._template_engine.run({"template": as_input([crop])})["kernel"]
+        self._template = self._template_engine.run({"template": as_input(crop)})["kernel"]
         search_side = side * INSTANCE / TEMPLATE
         self._state = _State(cx, cy, box.w, box.h, search_side)
         self._limits = (SATURATION[0] * search_side, SATURATION[1] * search_side)
@@ -120,6 +120,14 @@ class SiamFCTracker:
         cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
         self._state = _State(cx, cy, box.w, box.h, side)
 
+    def rescale(self, sx: float, sy: float) -> None:
+        """Go on in images of the same view that are sx times as wide and sy times as high."""
+        s, smallest, largest = self._state, *self._limits
+        # Middles of pixels scale from the corner of the image, half a pixel before the first.
+        cx, cy = (s.cx + 0.5) * sx - 0.5, (s.cy + 0.5) * sy - 0.5
+        self._state = _State(cx, cy, s.w * sx, s.h * sy, s.search_side * sx)
+        self._limits = (smallest * sx, largest * sx)
+
     def _respond(
         self, image: UInt8Image, cx: float, cy: float
     ) -> tuple[Float32, list[UInt8Image], tuple[float, float]]:
@@ -131,9 +139,12 @@ class SiamFCTracker:
             subwindow(image, cx, cy, side * factor, INSTANCE, self._fill)
             for factor in self._factors
         ]
-        blob = as_input(crops)
+        for row, crop in zip(self._blob, crops, strict=True):
+            np.copyto(row, crop[..., ::-1].transpose(2, 0, 1))
         cropped = perf_counter()
-        response = self._search_engine.run({"search": blob, "kernel": self._template})["response"]
+        response = self._search_engine.run({"search": self._blob, "kernel": self._template})[
+            "response"
+        ]
         return response[:, 0], crops, (cropped - start, perf_counter() - cropped)
 
     def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Estimate:
@@ -154,8 +165,9 @@ class SiamFCTracker:
         factor = float(self._factors[chosen])
         searched = on_image(crops[chosen], image, cx, cy, s.search_side * factor)
         pixels = STRIDE / UPSAMPLING * s.search_side * factor / INSTANCE
-        cx += (column - (RESPONSE - 1) / 2) * pixels
-        cy += (row - (RESPONSE - 1) / 2) * pixels
+        height, width = image.shape[:2]
+        cx = min(max(cx + (column - (RESPONSE - 1) / 2) * pixels, 0.0), width - 1.0)
+        cy = min(max(cy + (row - (RESPONSE - 1) / 2) * pixels, 0.0), height - 1.0)
         scale = (1 - self._p.scale_lr) + self._p.scale_lr * factor
         side = min(max(s.search_side * scale, self._limits[0]), self._limits[1])
         scale = side / s.search_side

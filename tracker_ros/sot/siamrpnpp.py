@@ -76,6 +76,7 @@ class SiamRPNTracker:
         self._anchors = grid.table().reshape(4, -1)
         window = np.hanning(cells)
         self._window = np.tile(np.outer(window, window).ravel(), 5).astype(np.float32)
+        self._blob = np.empty((1, 3, parameters.instance, parameters.instance), np.float32)
         self._kernels: dict[str, Float32] | None = None
         self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
         self._state = _State(0, 0, 0, 0)
@@ -110,6 +111,11 @@ class SiamRPNTracker:
         box = estimate.box
         self._state = _State(box.cx, box.cy, box.w, box.h)
 
+    def rescale(self, sx: float, sy: float) -> None:
+        """Go on in images of the same view that are sx times as wide and sy times as high."""
+        s = self._state
+        self._state = _State(s.cx * sx, s.cy * sy, s.w * sx, s.h * sy)
+
     def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Estimate:
         if self._kernels is None:
             raise RuntimeError("track() before init()")
@@ -119,9 +125,9 @@ class SiamRPNTracker:
         scale = TEMPLATE / side_z
         side_x = side_z * p.instance / TEMPLATE
         crop = subwindow(image, cx, cy, side_x, p.instance, self._fill)
-        blob = as_input(crop)
+        np.copyto(self._blob[0], crop.transpose(2, 0, 1))
         cropped = perf_counter()
-        maps = self._search_engine.run({"search": blob, **self._kernels})
+        maps = self._search_engine.run({"search": self._blob, **self._kernels})
         inferred = perf_counter()
 
         score = foreground(maps["cls"])

@@ -62,6 +62,8 @@ class Target:
         estimate = self._search(image) if lost else self._tracker.track(image)
         self.times = estimate.times
         self._age += 1
+        if not estimate.is_finite:
+            return self.lose("the network's answer is not a number")
         state, reason = self._monitor.update(estimate.evidence)
         if lost and state.visible:
             self._tracker.accept(estimate)
@@ -74,17 +76,17 @@ class Target:
                 self._expect_usual_size()
         return self._track(estimate.evidence, reason)
 
-    def place(self, box: Box) -> None:
-        """Go on from `box`: the same view has come in another size."""
-        sx, sy = box.w / self._box.w, box.h / self._box.h
+    def rescale(self, sx: float, sy: float) -> None:
+        """Go on in images of the same view that are sx times as wide and sy times as high."""
+        box = self._box
+        self._box = Box(box.x * sx, box.y * sy, box.w * sx, box.h * sy)
         self._sizes = deque(((w * sx, h * sy) for w, h in self._sizes), maxlen=USUAL)
-        self._box = box
-        self._tracker.accept(Estimate(box, _SEEN))
+        self._tracker.rescale(sx, sy)
 
     def lose(self, reason: str) -> Track:
         """Say that the target is lost, for a reason outside the picture."""
         self._monitor.lose()
-        self._unseen = max(self._unseen, 1)
+        self._unseen += 1
         self._expect_usual_size()
         return self._track(Evidence(0.0, 0.0, 1.0), reason)
 
@@ -99,7 +101,9 @@ class Target:
         One look a frame keeps the cost of a lost target that of a followed one.
         """
         if self._unseen % 2:
-            cx, cy = self._box.cx, self._box.cy
+            height, width = image.shape[:2]
+            cx = min(max(self._box.cx, 0.0), float(width))
+            cy = min(max(self._box.cy, 0.0), float(height))
         else:
             cx, cy = self._sweep(image, self._unseen // 2)
         return self._tracker.look_at(image, cx, cy)

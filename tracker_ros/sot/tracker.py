@@ -32,3 +32,6 @@ class SearchingTracker(Tracker, Protocol):
 
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate of `look_at`."""
+
+    def rescale(self, sx: float, sy: float) -> None:
+        """Go on in images of the same view that are sx times as wide and sy times as high."""
