@@ -13,6 +13,7 @@ from image_messages import compressed_bytes, image_bytes
 
 from tracker_ros.nodes.images import (
     ENCODINGS,
+    ImageError,
     Stamped,
     decode_compressed,
     decode_image,
@@ -325,3 +326,39 @@ def test_the_orientation_in_a_jpeg_does_not_turn_the_picture() -> None:
     turned += plain_jpeg[2:]
     assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (32, 24)
     assert decode_compressed(compressed_bytes(turned, "jpeg")).shape == (24, 32, 3)
+
+
+JPEG_KINDS = {
+    "baseline": [],
+    "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+    "restarts": [cv2.IMWRITE_JPEG_RST_INTERVAL, 4],
+    "optimised": [cv2.IMWRITE_JPEG_OPTIMIZE, 1],
+}
+
+
+@pytest.mark.parametrize("options", JPEG_KINDS.values(), ids=JPEG_KINDS)
+def test_a_jpeg_with_overwritten_bytes_in_its_pixels_is_corrupt(options: list[int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), np.uint8)
+    data = np.frombuffer(encoded(".jpg", noise, *options), np.uint8)
+    assert decode_compressed(compressed_bytes(data.tobytes(), "jpeg")).shape == (200, 300, 3)
+    rng = np.random.default_rng(2)
+    refused = 0
+    for _ in range(50):
+        spoiled = data.copy()
+        at = rng.integers(1000, len(data) - 2100)
+        spoiled[at : at + 2000] = rng.integers(0, 256, 2000)
+        try:
+            decode_compressed(compressed_bytes(spoiled.tobytes(), "jpeg"))
+        except ImageError as error:
+            assert error.cause == "compressed" and "corrupt" in str(error)
+            refused += 1
+    assert refused >= 45
+
+
+def test_what_stands_behind_the_end_of_a_jpeg_is_no_damage() -> None:
+    data = encoded(".jpg", picture())
+    assert decode_compressed(compressed_bytes(data + b"\xff\x02\x00" * 9, "jpeg")).shape == (
+        24,
+        32,
+        3,
+    )

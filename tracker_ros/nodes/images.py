@@ -22,6 +22,7 @@ from tracker_ros.nodes.cdr import (
     read_header,
     read_image,
 )
+from tracker_ros.nodes.jpeg import is_damaged
 
 __all__ = ["ENCODINGS", "ImageError", "Stamped", "decode_compressed", "decode_image", "read_header"]
 
@@ -72,7 +73,7 @@ def decode_compressed(raw: bytes) -> UInt8Image:
     ignored, since boxes and calibration are in the pixels of the sensor.
 
     Raises ImageError; its cause is "message" (not a CompressedImage), "data" (there are none) or
-    "compressed" (of another format, or corrupt).
+    "compressed" (of another format, or corrupt as far as that shows: see `jpeg.is_damaged`).
     """
     message = read_compressed(raw)
     shown = f"compressed image (format '{_shorten(message.format)}', {len(message.data)} bytes)"
@@ -92,6 +93,8 @@ def decode_compressed(raw: bytes) -> UInt8Image:
             "png; set the camera's transport to one of these, or subscribe to the raw topic",
             "compressed",
         )
+    if start.startswith(JPEG) and is_damaged(data):
+        raise ImageError(f"{shown} is corrupt: bytes in it were lost or overwritten", "compressed")
     is_depth = message.format.startswith("16UC1")
     flags = cv2.IMREAD_UNCHANGED if is_depth else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
