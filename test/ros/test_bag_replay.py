@@ -113,7 +113,7 @@ def replay(
     node = RosProcess([*TRACKER_ROS, "sot", "--ros-args", *remap, "-p", "autostart:=false"])
     started = [node]
     try:
-        infos = peer.collect(CameraInfo, "camera_info", 100)
+        infos = peer.collect(CameraInfo, "/front/camera_info", 100)
         statuses = peer.collect(TrackerStatus, "/sot/status", 1000)
         arrays = peer.collect(Detection2DArray, "/sot/tracks", 1000)
         change(peer, Transition.TRANSITION_CONFIGURE)
@@ -122,11 +122,11 @@ def replay(
         camera = RosProcess(
             [*TRACKER_ROS, "camera", "--bag", str(bag), "--wait-for-subscriber",
              "--reliability", "reliable",
-             "--ros-args", *remap, "-r", f"image/compressed:={TOPIC}/compressed"]
+             "--ros-args", *remap]
         )  # fmt: skip
         started.append(camera)
         camera.wait_for("waiting for a subscriber", 60)
-        peer.wait_until(lambda: peer.node.count_publishers("camera_info"), 10, "the camera")
+        peer.wait_until(lambda: peer.node.count_publishers("/front/camera_info"), 10, "the camera")
         change(peer, Transition.TRANSITION_ACTIVATE)
         peer.wait_until(lambda: infos, 60, f"the first image of {bag}")
         box = result.truth[0]

@@ -187,6 +187,17 @@ def test_a_camera_that_does_not_fit_is_named_with_the_policy_and_the_fix(
     assert sot.wait_for_diagnostics("images", "topic:").message == "images arrive"
 
 
+def test_a_clash_is_forgotten_when_the_camera_that_did_not_fit_has_gone(
+    sot: Sot, cameras: Cameras
+) -> None:
+    assert sot.set_parameters(reliability="reliable")[0].successful
+    show(sot, cameras.open(RELIABLE), 0)
+    stranger = sot.ros.publisher(Image, "image", BEST_EFFORT)
+    sot.wait_for_diagnostics("images", "1 of 2 publishers of /image offers an incompatible")
+    sot.ros.node.destroy_publisher(stranger)
+    sot.wait_for_diagnostics("images", "no image for")  # and no clash any more
+
+
 def test_without_a_camera_diagnostics_name_the_topic(sot: Sot) -> None:
     entry = sot.wait_for_diagnostics("images", "nobody publishes images on /image")
     assert entry.level == b"\x01"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -13,12 +13,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from tracker_ros.nodes.frames import Frame
 from tracker_ros.nodes.images import ImageError, read_header
+from tracker_ros.nodes.names import camera_info_topic, compressed_topic
 from tracker_ros.nodes.qos import describe_clash, image_qos
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 LOOK = 0.2
@@ -59,6 +55,8 @@ class Choice:
     topic: str
     compressed: bool
     qos: QoSProfile
+    clash: str
+    """Publishers whose quality of service does not fit, in words; empty when all fit."""
 
     @property
     def words(self) -> str:
@@ -73,25 +71,23 @@ class CameraInput:
 
     def __init__(
         self, node: Any, *, transport: str, reliability: str,
-        on_frame: Callable[[Frame], None], on_rejected: Callable[[str, str], None],
+        on_frame: Callable[[Frame], None], on_unreadable: Callable[[str, str], None],
     ) -> None:  # fmt: skip
         self._node, self._transport, self._reliability = node, transport, reliability
-        self._on_frame, self._on_rejected = on_frame, on_rejected
+        self._on_frame, self._on_unreadable = on_frame, on_unreadable
         self.topic = node.resolve_topic_name("image")
         self.chosen: Choice | None = None
         """None until somebody publishes images."""
-        self.clash = ""
-        """A publisher whose quality of service does not fit, in words."""
         self.last_received: float | None = None
         """time.perf_counter() of the last image."""
         self.received, self.announced = Rate(), Rate()
         """Images that came, and camera_info messages beside them."""
         self._subscription: Any = None
         self._looks = 0
-        info = self.topic.rsplit("/", 1)[0] + "/camera_info"
         self._info = node.create_subscription(
-            CameraInfo, info, lambda raw: self.announced.tick(), qos_profile_sensor_data, raw=True
-        )
+            CameraInfo, camera_info_topic(self.topic), lambda raw: self.announced.tick(),
+            qos_profile_sensor_data, raw=True,
+        )  # fmt: skip
         # By the wall: simulated time may stand still, and the first images would be missed.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(LOOK, self._look, clock=steady)
@@ -109,31 +105,35 @@ class CameraInput:
         self._looks += 1
         if self.chosen is not None and self._looks % 5:
             return
-        choice = self._choose()
-        if choice is None or choice == self.chosen:
+        choice, before = self._choose(), self.chosen
+        if choice is None or choice == before:
+            return
+        self.chosen = choice
+        if choice.clash:
+            self._node.get_logger().error(choice.clash)
+        if before is not None and replace(before, clash=choice.clash) == choice:
             return
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
-        self.chosen, self.clash = choice, ""
         self.received.clear()
         self.announced.clear()
         self._subscription = self._node.create_subscription(
             CompressedImage if choice.compressed else Image, choice.topic, self._on_message,
             choice.qos, raw=True,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_clash),
         )  # fmt: skip
         self._node.get_logger().info(f"subscribed to {choice.words}")
 
     def _choose(self) -> Choice | None:
         """Raw images before compressed ones, as far as they are published and asked for."""
-        beside = self.topic + "/compressed"
+        beside = compressed_topic(self.topic)
         for topic, kind in ((self.topic, RAW), (self.topic, COMPRESSED), (beside, COMPRESSED)):
             if self._transport == ("compressed" if kind == RAW else "raw"):
                 continue
             offers = self._node.get_publishers_info_by_topic(topic)
             offers = [offer for offer in offers if offer.topic_type == kind]
             if offers:
-                return Choice(topic, kind == COMPRESSED, image_qos(offers, self._reliability))
+                qos = image_qos(offers, self._reliability)
+                return Choice(topic, kind == COMPRESSED, qos, describe_clash(offers, qos, topic))
         return None
 
     def _on_message(self, raw: bytes) -> None:
@@ -144,11 +144,6 @@ class CameraInput:
         try:
             header = read_header(raw)
         except ImageError as error:
-            self._on_rejected(error.cause, str(error))
+            self._on_unreadable(error.cause, str(error))
             return
         self._on_frame(Frame(raw, header, self.chosen.compressed, now))
-
-    def _on_clash(self, event: Any) -> None:
-        assert self.chosen is not None
-        self.clash = describe_clash(event.last_policy_kind, self.chosen.topic)
-        self._node.get_logger().error(self.clash)

@@ -28,11 +28,13 @@ from tracker_ros.demo.sources import (
 )
 from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.geometry import UInt8Image
+from tracker_ros.nodes.names import camera_info_topic, compressed_topic
 from tracker_ros.nodes.process import RCLError, add_ros_arguments, prepare_process, ros_arguments
+from tracker_ros.nodes.qos import CAMERA_INFO
 
 DESCRIPTION = """\
 Publish a video as a camera does: sensor_msgs/Image (bgr8) on `image`, at a steady rate, and
-sensor_msgs/CameraInfo (uncalibrated) with the same header on `camera_info`.
+sensor_msgs/CameraInfo (uncalibrated) with the same header on `camera_info` beside it.
 
 A bag's messages are published as they were recorded, header and encoding included, at the pace
 of their recording; compressed ones on `image/compressed`.
@@ -58,7 +60,7 @@ class Shot:
 
 
 class FramePublisher:
-    """Publishes frames, and beside each its header on `camera_info`."""
+    """Publishes frames, and for each its header on `camera_info`, beside the image's topic."""
 
     def __init__(self, node: Any, *, reliable: bool, compressed: bool, frame_id: str) -> None:
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
@@ -66,16 +68,14 @@ class FramePublisher:
             history=HistoryPolicy.KEEP_LAST, depth=5, reliability=reliability,
             durability=DurabilityPolicy.VOLATILE,
         )  # fmt: skip
-        # Small enough to keep them all: whoever comes late still learns when each frame was.
-        info_qos = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=2000, reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )  # fmt: skip
-        kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
+        image = node.resolve_topic_name("image")
         self._node = node
         self._reliable = reliable
-        self._images = node.create_publisher(kind, topic, qos)
-        self._infos = node.create_publisher(CameraInfo, "camera_info", info_qos)
+        if compressed:
+            self._images = node.create_publisher(CompressedImage, compressed_topic(image), qos)
+        else:
+            self._images = node.create_publisher(Image, image, qos)
+        self._infos = node.create_publisher(CameraInfo, camera_info_topic(image), CAMERA_INFO)
         self._message = Image()
         self._message.header.frame_id = frame_id
         self._message.encoding = "bgr8"

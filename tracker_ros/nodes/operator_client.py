@@ -14,7 +14,7 @@ from typing import Any
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.executors import ExternalShutdownException
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from vision_msgs.msg import BoundingBox2D, Detection2DArray
 
@@ -39,7 +39,9 @@ from tracker_ros.demo.sources import (
 from tracker_ros.errors import TrackerRosError
 from tracker_ros.geometry import Box
 from tracker_ros.msg import TrackerStatus
+from tracker_ros.nodes.names import camera_info_topic
 from tracker_ros.nodes.process import InvalidHandle, RCLError
+from tracker_ros.nodes.qos import CAMERA_INFO
 from tracker_ros.srv import SetTarget
 from tracker_ros.track import TrackState
 
@@ -85,12 +87,9 @@ class Operator:
         self._on_ready: Callable[[], None] | None = on_ready
 
         reliable = ReliabilityPolicy.RELIABLE
-        info_qos = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=2000, reliability=reliable,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )  # fmt: skip
         results_qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=reliable)
-        node.create_subscription(CameraInfo, "camera_info", self._on_camera_info, info_qos)
+        self._camera_info = camera_info_topic(node.resolve_topic_name("image"))
+        node.create_subscription(CameraInfo, self._camera_info, self._on_camera_info, CAMERA_INFO)
         node.create_subscription(
             Detection2DArray, f"{tracker_node}/tracks", self._on_tracks, results_qos
         )
@@ -197,7 +196,7 @@ class Operator:
                     f"no picture on {self._node.resolve_topic_name('image')} for {PATIENCE:.0f} s"
                 )
             return
-        camera_there = self._node.count_publishers("camera_info") > 0
+        camera_there = self._node.count_publishers(self._camera_info) > 0
         if not camera_there and now - self._last_news > QUIET:
             if not self.target_set and not self.problem:
                 self.problem = "the video ended before the node had accepted the target"

@@ -8,7 +8,6 @@ from typing import Any
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
-    QoSPolicyKind,
     QoSProfile,
     ReliabilityPolicy,
 )
@@ -20,11 +19,14 @@ OUTPUT = QoSProfile(
     durability=DurabilityPolicy.VOLATILE,
 )
 """Of everything that the nodes publish."""
-
-FIXES = {
-    QoSPolicyKind.RELIABILITY: "set the node's parameter reliability to auto or best_effort",
-    QoSPolicyKind.DURABILITY: "restart the node: it takes the durability of the publishers it sees",
-}
+CAMERA_INFO = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=2000,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+"""Of our camera and operator: small enough to keep them all, so that whoever comes late still
+learns when each frame was."""
 
 
 def image_qos(offers: Sequence[Any], reliability: str) -> QoSProfile:
@@ -48,8 +50,18 @@ def image_qos(offers: Sequence[Any], reliability: str) -> QoSProfile:
     )
 
 
-def describe_clash(policy: Any, topic: str) -> str:
-    """In words: a publisher of `topic` does not fit our subscription, and the fix."""
-    kind = QoSPolicyKind(policy)
-    fix = FIXES.get(kind, "give the publisher a compatible profile")
-    return f"a publisher of {topic} offers an incompatible {kind.name.lower()}: {fix}"
+def describe_clash(offers: Sequence[Any], qos: QoSProfile, topic: str) -> str:
+    """In words: a publisher of `topic` does not fit a profile of `image_qos`, and the fix.
+
+    Only reliability can clash: durability is asked for only where all offer it, the rest never.
+    """
+    if qos.reliability != ReliabilityPolicy.RELIABLE:
+        return ""
+    deaf = [o for o in offers if o.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT]
+    if not deaf:
+        return ""
+    whom = "the publisher" if len(offers) == 1 else f"{len(deaf)} of {len(offers)} publishers"
+    return (
+        f"{whom} of {topic} offers an incompatible reliability, best effort: "
+        "set the node's parameter reliability to auto or best_effort"
+    )
