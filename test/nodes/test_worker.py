@@ -9,19 +9,13 @@ from patch_scene import scene
 from rosbags.typesys import Stores, get_typestore
 
 from tracker_ros.errors import TargetError
-from tracker_ros.geometry import Box
+from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.nodes.frames import Frame, FrameHistory
 from tracker_ros.nodes.images import read_header
-from tracker_ros.nodes.worker import (
-    CATCH_UP_STEPS,
-    Accepted,
-    Identities,
-    Processed,
-    TargetRequest,
-    TrackingWorker,
-)
+from tracker_ros.nodes.requests import Accepted, Identities, TargetRequest
+from tracker_ros.nodes.worker import CATCH_UP_STEPS, Processed, TrackingWorker
 from tracker_ros.sot import LoadedModel, load_model
-from tracker_ros.track import TrackState
+from tracker_ros.track import Track, TrackState
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 BOX = Box(200, 150, 60, 48)
@@ -50,6 +44,8 @@ class Rig:
         self.processed: list[Processed] = []
         self.rejected: list[tuple[str, str]] = []
         self.failures: list[str] = []
+        self.ended: list[Track] = []
+        self.at_gate: Frame | None = None
         self.gate = threading.Event()
         self.gate.set()
         self._news = threading.Condition()
@@ -61,6 +57,9 @@ class Rig:
         self.worker.start()
 
     def on_processed(self, processed: Processed) -> None:
+        with self._news:
+            self.at_gate = processed.frame
+            self._news.notify_all()
         self.gate.wait()
         with self._news:
             self.processed.append(processed)
@@ -71,8 +70,14 @@ class Rig:
             self.rejected.append((cause, reason))
             self._news.notify_all()
 
+    def on_ended(self, tracks: list[Track], reason: str) -> None:
+        assert {track.reason for track in tracks} == {reason}
+        self.ended += tracks
+
     def on_failure(self, reason: str, trace: str) -> None:
-        self.failures.append(reason)
+        with self._news:
+            self.failures.append(reason)
+            self._news.notify_all()
 
     def show(self, number: int, image: np.ndarray) -> Processed:
         """Let an image come, and wait until it was tracked."""
@@ -101,7 +106,8 @@ def rig(model: LoadedModel) -> Iterator[Rig]:
     rig = Rig(model)
     yield rig
     rig.gate.set()
-    rig.worker.stop()
+    if rig.worker.alive:
+        rig.worker.stop("the test has ended")
 
 
 def test_without_a_target_every_frame_gives_an_empty_list(rig: Rig) -> None:
@@ -122,7 +128,15 @@ def test_a_target_is_followed_under_its_id_and_label(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     "box",
-    [Box(float("nan"), 1, 20, 20), Box(10, 10, 0, 20), Box(10, 10, 20, -4), Box(2000, 9, 30, 30)],
+    [
+        Box(float("nan"), 1, 20, 20),
+        Box(10, 10, 0, 20),
+        Box(10, 10, 20, -4),
+        Box(2000, 9, 30, 30),
+        Box(10, 10, 1400, 20),
+        Box(10, 10, 20, 1e9),
+        Box.from_center(320, 240, 1e300, 1e300),
+    ],
 )
 def test_a_bad_box_is_refused_and_the_current_target_lives_on(rig: Rig, box: Box) -> None:
     rig.show(0, scene(200, 150))
@@ -140,8 +154,10 @@ def test_before_the_first_image_a_target_is_refused(rig: Rig) -> None:
 
 def test_a_stamp_that_the_history_does_not_hold_is_refused_naming_its_range(rig: Rig) -> None:
     rig.show(0, scene(200, 150))
-    with pytest.raises(TargetError, match=r"0\.5.* holds 1\.0"):
+    with pytest.raises(TargetError, match=r"0\.500000000; .* holds 1\.000000000 to"):
         rig.set(stamp=5 * 10**8)
+    with pytest.raises(TargetError, match=r"1780000000\.123456789;"):  # no float holds that
+        rig.set(stamp=1_780_000_000_123_456_789)
 
 
 def test_a_target_set_on_an_old_image_starts_there_and_catches_up(rig: Rig) -> None:
@@ -162,6 +178,7 @@ def test_with_one_target_at_most_a_new_one_replaces_it(rig: Rig) -> None:
     second = rig.set(Box(300, 200, 50, 50))
     assert first.id != second.id
     assert f"instead of {first.id}" in second.message
+    assert [(t.id, t.reason) for t in rig.ended] == [(first.id, f"replaced by target {second.id}")]
     assert [t.id for t in rig.show(1, scene(200, 150)).tracks] == [second.id]
 
 
@@ -183,7 +200,12 @@ def test_several_targets_each_keep_their_own_id_and_a_full_node_refuses(model: L
     with pytest.raises(TargetError, match="max_targets is 2"):
         rig.set(Box(30, 30, 40, 40))
     assert [t.id for t in rig.show(1, scene(200, 150)).tracks] == ids
-    rig.worker.stop()
+    rig.worker.tune(model.thresholds, 1)
+    only = rig.set(BOX)
+    assert all(id in only.message for id in ids)
+    assert [t.id for t in rig.ended] == ids
+    assert [t.id for t in rig.show(2, scene(200, 150)).tracks] == [only.id]
+    rig.worker.stop("the test has ended")
 
 
 def test_a_frame_replaced_before_it_was_taken_is_reported_and_only_the_newest_tracked(
@@ -232,7 +254,7 @@ def test_disabled_nothing_is_tracked_and_requests_are_refused_until_enabled(rig:
     rig.show(0, scene(200, 150))
     accepted = rig.set()
     rig.worker.enabled = False
-    assert rig.worker.offer(frame(1, scene(200, 150))) is False
+    assert rig.worker.offer(frame(1, scene(200, 150))) is True  # dropped
     with pytest.raises(TargetError, match="disabled"):
         rig.set()
     rig.worker.enabled = True
@@ -243,7 +265,8 @@ def test_disabled_nothing_is_tracked_and_requests_are_refused_until_enabled(rig:
 def test_ended_targets_are_told_with_the_reason(rig: Rig) -> None:
     rig.show(0, scene(200, 150))
     accepted = rig.set()
-    (last,) = rig.worker.end_targets("stamps jumped back").result(10)
+    assert rig.worker.end_targets("stamps jumped back").result(10) == [accepted.id]
+    (last,) = rig.ended
     assert (last.id, last.state, last.reason) == (
         accepted.id,
         TrackState.LOST,
@@ -252,7 +275,45 @@ def test_ended_targets_are_told_with_the_reason(rig: Rig) -> None:
     assert rig.show(1, scene(200, 150)).tracks == []
 
 
-def test_a_stopped_worker_refuses(rig: Rig) -> None:
-    rig.worker.stop()
+def test_a_stopped_worker_has_ended_its_targets_and_refuses(rig: Rig) -> None:
+    rig.show(0, scene(200, 150))
+    accepted = rig.set()
+    rig.worker.stop("the node was deactivated")
+    assert not rig.worker.alive
+    assert [(t.id, t.reason) for t in rig.ended] == [(accepted.id, "the node was deactivated")]
     with pytest.raises(TargetError, match="deactivated"):
         rig.set()
+
+
+def test_a_request_that_is_withdrawn_before_its_turn_never_takes_effect(rig: Rig) -> None:
+    rig.show(0, scene(200, 150))
+    accepted = rig.set()
+    rig.gate.clear()
+    held = frame(1, scene(200, 150))
+    rig.worker.offer(held)
+    rig.wait(lambda: rig.at_gate is held)
+    late = rig.worker.set_target(TargetRequest(Box(300, 200, 50, 50)))
+    assert late.cancel()
+    rig.gate.set()
+    assert [t.id for t in rig.show(2, scene(200, 150)).tracks] == [accepted.id]
+
+
+class Unreadable(Frame):
+    """A frame whose decoding fails in a way that nobody foresaw."""
+
+    def decode(self) -> UInt8Image:
+        raise MemoryError("no memory for this image")
+
+
+def test_an_unforeseen_failure_is_told_and_the_thread_and_the_target_live_on(rig: Rig) -> None:
+    rig.show(0, scene(200, 150))
+    came = frame(1, scene(200, 150))
+    bad = Unreadable(came.raw, came.header, came.compressed, 0.0)
+    rig.history.add(bad)
+    rig.history.add(frame(2, scene(200, 150)))
+    accepted = rig.set(stamp=10**9)  # catching up stumbles over it
+    rig.wait(lambda: len(rig.failures) == 1)
+    rig.worker.offer(bad)
+    rig.wait(lambda: len(rig.failures) == 2)
+    assert all("no memory for this image" in failure for failure in rig.failures)
+    assert [t.id for t in rig.show(3, scene(200, 150)).tracks] == [accepted.id]

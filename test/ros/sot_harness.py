@@ -242,6 +242,17 @@ class Sot:
         """The label of the lifecycle state."""
         return str(self.call(GetState, "get_state").current_state.label)
 
+    def wait_for_end(self, identity: str, reason: str) -> None:
+        """Wait for the status that says that a target has ended, and why."""
+        self.ros.wait_until(
+            lambda: any(
+                (track.id, track.state, track.reason) == (identity, Track.LOST, reason)
+                for status in list(self.statuses)
+                for track in status.tracks
+            ),
+            what=f"a status that says of target {identity}: {reason}",
+        )
+
     # --- diagnostics -----------------------------------------------------------------------------
 
     def wait_for_diagnostics(self, name: str, words: str, timeout: float = 8.0) -> Any:

@@ -15,7 +15,6 @@ from sot_harness import GOOD_OVERLAP, Sot, image_message, scene, truth
 from std_srvs.srv import SetBool, Trigger
 
 from tracker_ros.models.card import MODELS
-from tracker_ros.msg import Track
 from tracker_ros.sot import DEFAULT_MODELS
 
 StartProcess = Callable[[Sequence[str], Mapping[str, str]], RosProcess]
@@ -58,14 +57,8 @@ def test_the_node_goes_through_its_lifecycle_and_around_again(
         assert sot.film(range(1, 6))[-1].box.iou(truth(5)) > GOOD_OVERLAP
         assert sot.change_state(DEACTIVATE)
     assert len(identities) == 2
-    sot.ros.wait_until(
-        lambda: any(
-            (track.state, track.reason) == (Track.LOST, "the node was deactivated")
-            for status in list(sot.statuses)
-            for track in status.tracks
-        ),
-        what="a status that says why the targets ended",
-    )
+    for identity in identities:
+        sot.wait_for_end(identity, "the node was deactivated")
     ros.wait_until(
         lambda: not ros.node.count_subscribers("/image"), what="the node to leave the camera"
     )
@@ -182,6 +175,7 @@ def test_without_autostart_a_node_that_cannot_load_its_model_lives_and_says_why(
         ("max_targets:=many", ["max_targets"]),
         ("reliability:=always", ["always", "best_effort"]),
         ("monitor.patience:=-3", ["monitor.patience"]),
+        ("qos_overrides./sot/tracks.publisher.reliability:=foo", ["reliability"]),
     ],
 )
 def test_a_bad_parameter_at_the_start_ends_the_node_with_the_reason(

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from rcl_interfaces.srv import DescribeParameters
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import DescribeParameters, ListParameters
 from sensor_msgs.msg import Image
 from sot_harness import (
     FRAME_ID,
     GOOD_OVERLAP,
+    Answer,
     Sot,
     fresh,
     image_message,
@@ -20,7 +22,6 @@ from sot_harness import (
     scene,
     truth,
 )
-from std_srvs.srv import SetBool, Trigger
 
 from tracker_ros.geometry import Box
 from tracker_ros.msg import Track
@@ -151,137 +152,24 @@ def test_while_no_images_come_the_status_says_once_a_second_that_the_node_lives(
     assert 0.5 < seconds < 2.0
 
 
-# --- setting a target ----------------------------------------------------------------------------
-
-GOOD = Box(152, 278, 78, 46)
-BAD_BOXES = {
-    "nan": (Box(math.nan, 278, 78, 46), "nan"),
-    "infinite": (Box(152, 278, math.inf, 46), "inf"),
-    "zero_width": (Box(152, 278, 0, 46), "w=0"),
-    "negative_height": (Box(152, 278, 78, -46), "h=-46"),
-    "right_of_the_image": (Box(700, 278, 78, 46), "x=700"),
-    "above_the_image": (Box(152, -200, 78, 46), "y=-200"),
-}
-
-
-@pytest.mark.parametrize(("box", "value"), BAD_BOXES.values(), ids=BAD_BOXES)
-def test_a_bad_box_is_refused_naming_the_value_and_the_current_target_lives_on(
-    sot: Sot, box: Box, value: str
-) -> None:
-    identity = sot.follow()
-    response = sot.set_target(box)
-    assert not response.success
-    assert value in response.message
-    answer = sot.film(range(1, 4))[-1]
-    assert answer.track.id == identity
-    assert answer.box.iou(truth(3)) > GOOD_OVERLAP
-
-
-def test_before_the_first_image_a_target_is_refused(sot: Sot) -> None:
-    response = sot.set_target(GOOD)
-    assert not response.success
-    assert "no image has arrived" in response.message
-
-
-def test_a_stamp_that_no_image_has_is_refused_and_the_current_target_lives_on(sot: Sot) -> None:
-    identity = sot.follow()
-    response = sot.set_target(GOOD, stamp=5 * 10**9 + 1)
-    assert not response.success
-    assert "5.000000001" in response.message and "history" in response.message
-    assert sot.film(range(1, 2))[-1].track.id == identity
-
-
-def test_a_new_target_replaces_the_old_one_under_a_new_identity(sot: Sot) -> None:
-    first = sot.follow()
-    second = sot.set_target(truth(0))
-    assert second.success and second.id != first
-    assert first in second.message
-    assert [t.id for t in sot.film(range(1, 2))[-1].status.tracks] == [second.id]
-
-
-def test_the_id_of_a_live_target_points_it_at_another_box(sot: Sot) -> None:
-    sot.film(range(1))
-    assert sot.set_target(Box(400, 100, 60, 60), id="same").success
-    assert sot.set_target(truth(0), id="same").id == "same"
-    answer = sot.film(range(1, 4))[-1]
-    assert answer.track.id == "same"
-    assert answer.box.iou(truth(3)) > GOOD_OVERLAP
-
-
-def test_the_id_of_a_target_that_has_ended_is_never_given_again(sot: Sot) -> None:
-    sot.follow(id="once")
-    sot.call(Trigger, "clear")
-    response = sot.set_target(truth(0), id="once")
-    assert not response.success
-    assert "once" in response.message
-
-
-def test_two_targets_have_two_identities_and_a_third_is_refused(sot: Sot) -> None:
-    assert sot.set_parameters(max_targets=2)[0].successful
-    first = sot.follow(label="buggy")
-    second = sot.set_target(Box(420, 120, 60, 60), label="meadow")
-    assert second.success and second.id != first
-    third = sot.set_target(GOOD)
-    assert not third.success
-    assert "max_targets is 2" in third.message
-    answer = sot.film(range(1, 6))[-1]
-    assert [(t.id, t.label) for t in answer.status.tracks] == [
-        (first, "buggy"), (second.id, "meadow"),
-    ]  # fmt: skip
-    (buggy,) = (d for d in answer.tracks.detections if d.id == first)
-    assert buggy.header == answer.tracks.header
-
-
-# --- pausing and ending --------------------------------------------------------------------------
-
-
-def test_clear_ends_the_target_and_says_so(sot: Sot) -> None:
-    identity = sot.follow()
-    response = sot.call(Trigger, "clear")
-    assert response.success and identity in response.message
-    sot.ros.wait_until(
-        lambda: any(
-            (track.id, track.state, track.reason) == (identity, Track.LOST, "cleared by request")
-            for status in list(sot.statuses)
-            for track in status.tracks
-        ),
-        what="a status that says why the target ended",
-    )
-    answer = sot.film(range(1, 2))[0]
-    assert list(answer.tracks.detections) == [] and list(answer.status.tracks) == []
-
-
-def test_clear_without_a_target_is_no_error(sot: Sot) -> None:
-    response = sot.call(Trigger, "clear")
-    assert (response.success, response.message) == (True, "no target")
-
-
-def test_while_disabled_nothing_is_tracked_and_then_the_same_target_is_followed_on(
+def test_while_no_images_come_the_targets_stay_in_the_status_and_their_age_is_told(
     sot: Sot,
 ) -> None:
     identity = sot.follow()
-    sot.film(range(1, 4))
-    assert sot.call(SetBool, "enable", data=False).success
-    refused = sot.set_target(truth(3))
-    assert not refused.success and "disabled" in refused.message
-    before = len(sot.tracks)
-    for index in range(4, 8):
-        sot.send(image_message(scene()[index].image, sot.next_stamp()))
-    assert sot.call(SetBool, "enable", data=True).success
-    answer = sot.film(range(8, 9))[0]
-    assert len(sot.tracks) == before + 1
-    assert answer.track.id == identity
-    assert answer.box.iou(truth(8)) > GOOD_OVERLAP
+    last = sot.film(range(1, 6))[-1]
+    sot.statuses.clear()
+    sot.ros.wait_until(lambda: sot.statuses, what="a status without an image")
+    (track,) = sot.statuses[0].tracks
+    assert (track.id, track.state, track.header) == (identity, last.track.state, last.track.header)
+    entry = sot.wait_for_diagnostics("targets", "no image has been tracked since")
+    assert entry.level == b"\x01"
 
 
 # --- the debug image -----------------------------------------------------------------------------
 
 
-def test_the_debug_image_shows_the_frame_under_its_header_only_while_somebody_looks(
-    sot: Sot,
-) -> None:
+def test_the_debug_image_shows_the_frame_under_its_header(sot: Sot) -> None:
     sot.follow()
-    unseen = sot.film(range(1, 4))[-1]
     images: list[Image] = []
     subscription = sot.ros.node.create_subscription(Image, "sot/debug_image", images.append, 5)
     sot.ros.wait_until(
@@ -292,9 +180,9 @@ def test_the_debug_image_shows_the_frame_under_its_header_only_while_somebody_lo
         answers.append(sot.film(range(4, 5))[0])
         return len(images) > 0
 
-    answers = [unseen]
+    answers: list[Answer] = []
     sot.ros.wait_until(shown, what="a debug image")
-    image, headers = images[0], [answer.tracks.header for answer in answers[1:]]
+    image, headers = images[0], [answer.tracks.header for answer in answers]
     assert image.header in headers
     assert (image.encoding, image.width, image.height) == ("bgr8", 640, 480)
     pixels = np.frombuffer(image.data, np.uint8).reshape(480, 640, 3)
@@ -340,12 +228,16 @@ def test_thresholds_take_effect_on_the_next_frame(sot: Sot) -> None:
     assert sot.film(range(12, 16))[-1].track.state == Track.TRACKING
 
 
-def test_every_parameter_of_the_node_has_a_description(sot: Sot) -> None:
+def test_every_parameter_of_the_node_has_a_description_and_every_number_a_range(sot: Sot) -> None:
     names = [
-        "tracker", "model", "threads", "autostart", "max_targets", "transport", "reliability",
-        "history_frames", "history_megabytes", "camera_rate", "monitor.uncertain_score",
-        "monitor.lost_score", "monitor.recover_score", "monitor.look_alike",
-        "monitor.min_contrast", "monitor.max_size_change", "monitor.patience", "monitor.confirm",
-    ]  # fmt: skip
+        name
+        for name in sot.call(ListParameters, "list_parameters").result.names
+        if name != "use_sim_time" and not name.startswith("qos_overrides.")
+    ]
+    assert {"tracker", "max_targets", "monitor.patience"} <= set(names)
     described = sot.call(DescribeParameters, "describe_parameters", names=names).descriptors
-    assert [descriptor.name for descriptor in described if descriptor.description] == names
+    numbers = {ParameterType.PARAMETER_INTEGER, ParameterType.PARAMETER_DOUBLE}
+    for descriptor in described:
+        assert descriptor.description, descriptor.name
+        ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+        assert bool(ranges) == (descriptor.type in numbers), descriptor.name

@@ -10,6 +10,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from tracker_ros.nodes.camera_input import CameraInput
 from tracker_ros.nodes.outputs import Counters, LastFrame
+from tracker_ros.nodes.worker import TrackingWorker
+from tracker_ros.sot import LoadedModel
 from tracker_ros.track import TrackState
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -38,6 +40,12 @@ class Problems:
         self._reason: dict[str, str] = {}
         self._seen: dict[str, float] = {}
         self._logged: dict[str, float] = {}
+
+    def clear(self) -> None:
+        """Count anew."""
+        with self._lock:
+            for of_cause in (self._count, self._reason, self._seen, self._logged):
+                of_cause.clear()
 
     def add(self, cause: str, reason: str) -> None:
         """Count a problem; `cause` is a short stable key."""
@@ -69,6 +77,30 @@ def status(name: str, level: Any, message: str, values: dict[str, str]) -> Diagn
     """One entry of the array."""
     pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
     return DiagnosticStatus(name=name, level=level, message=message, values=pairs)
+
+
+def node_status(
+    name: str, phase: str, failure: str, model: LoadedModel | None,
+    worker: TrackingWorker | None, failures: Problems,
+) -> DiagnosticStatus:  # fmt: skip
+    """What the node is doing, and with what."""
+    values = {"state": phase}
+    if model is not None:
+        values |= {
+            "tracker": model.tracker, "model": model.model,
+            "backend": model.backend, "precision": model.precision,
+        }  # fmt: skip
+    values |= {f"failed: {cause}": words for cause, words in failures.values().items()}
+    if failure:
+        return status(name, ERROR, failure, values)
+    if worker is not None and not worker.alive:
+        dead = "the tracking thread has died; see the log, then deactivate and activate the node"
+        return status(name, ERROR, dead, values)
+    if failures.recent():
+        return status(name, WARN, failures.recent(), values)
+    if worker is not None and not worker.enabled:
+        return status(name, OK, "disabled: images are not tracked (service ~/enable)", values)
+    return status(name, OK, phase, values)
 
 
 def camera_status(
@@ -103,10 +135,10 @@ def camera_status(
 def _judge_camera(
     camera: CameraInput, problems: Problems, received: float | None, announced: float | None
 ) -> tuple[Any, str]:
-    if camera.clash:
-        return ERROR, camera.clash
     if camera.chosen is None:
         return WARN, f"nobody publishes images on {camera.topic}"
+    if camera.chosen.clash:
+        return ERROR, camera.chosen.clash
     recent = problems.recent()
     if recent:
         return WARN, recent
@@ -120,11 +152,20 @@ def _judge_camera(
     return OK, "images arrive"
 
 
-def targets_status(name: str, last: LastFrame | None, notice: str) -> DiagnosticStatus:
+def targets_status(
+    name: str, last: LastFrame | None, notice: str, worker: TrackingWorker | None
+) -> DiagnosticStatus:
     """How the targets are; `notice` is why there are none, if something ended them."""
     if last is None or not last.tracks:
         return status(name, OK, notice or "no target", {})
     values = {f"target {t.id}": f"{t.label} {t.state.name} {t.reason}".strip() for t in last.tracks}
+    age = perf_counter() - last.published
+    if age > SILENCE:
+        enabled = worker is not None and worker.enabled
+        words = f"these states are {age:.0f} s old: " + (
+            "no image has been tracked since" if enabled else "tracking is disabled"
+        )
+        return status(name, WARN if enabled else OK, words, values)
     lost = [t for t in last.tracks if t.state is TrackState.LOST]
     if lost:
         words = "; ".join(f"target {t.id} is LOST: {t.reason}" for t in lost)

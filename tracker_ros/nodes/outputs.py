@@ -19,10 +19,12 @@ from vision_msgs.msg import (
 )
 
 from tracker_ros.drawing import draw_tracks
+from tracker_ros.errors import ParameterError
 from tracker_ros.geometry import Box
 from tracker_ros.msg import Track as TrackMessage
 from tracker_ros.msg import TrackerStatus
 from tracker_ros.nodes.images import Stamped
+from tracker_ros.nodes.process import RCLError
 from tracker_ros.nodes.qos import OUTPUT
 from tracker_ros.nodes.worker import Processed
 from tracker_ros.sot import LoadedModel
@@ -47,9 +49,12 @@ class Counters:
 
 @dataclass(frozen=True)
 class LastFrame:
-    """Figures of the last processed frame, for diagnostics."""
+    """Figures of the last processed frame, for diagnostics and while no other comes."""
 
+    header: Header
     tracks: list[Track]
+    published: float
+    """time.perf_counter()."""
     frame_age: float
     inference: float
 
@@ -62,7 +67,12 @@ class Outputs:
 
         def publisher(kind: Any, topic: str) -> Any:
             overrides = QoSOverridingOptions.with_default_policies()
-            return node.create_publisher(kind, topic, OUTPUT, qos_overriding_options=overrides)
+            try:
+                return node.create_publisher(kind, topic, OUTPUT, qos_overriding_options=overrides)
+            except RCLError:
+                raise
+            except RuntimeError as error:
+                raise ParameterError(f"qos_overrides of {topic}: {error}") from error
 
         self._tracks = publisher(Detection2DArray, "~/tracks")
         self._status = publisher(TrackerStatus, "~/status")
@@ -89,20 +99,33 @@ class Outputs:
         status.frame_age = start - processed.frame.received
         status.image_latency = self._latency(processed.frame.header)
         self._status.publish(status)
-        self.last = LastFrame(processed.tracks, status.frame_age, status.inference_time)
+        self.last = LastFrame(
+            header, processed.tracks, start, status.frame_age, status.inference_time
+        )
         if self._debug.get_subscription_count():
             self._publish_debug_image(processed, header)
         self._publish_time = perf_counter() - start
 
     def publish_ended(self, tracks: list[Track], model: LoadedModel, counters: Counters) -> None:
-        """Say, between two frames, which targets have ended and why; with none, that we live."""
+        """Say, between two frames, which targets have ended and why."""
         header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._publish_between(header, [track_message(t, header) for t in tracks], model, counters)
+        self.last = None
+
+    def publish_alive(self, model: LoadedModel, counters: Counters) -> None:
+        """Say, while no frame comes, that we live; with the targets as they were last."""
+        last = self.last
+        tracks = [track_message(track, last.header) for track in last.tracks] if last else []
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._publish_between(header, tracks, model, counters)
+
+    def _publish_between(
+        self, header: Header, tracks: list[TrackMessage], model: LoadedModel, counters: Counters
+    ) -> None:
         message = self._status_message(header, model, counters)
-        message.tracks = [track_message(track, header) for track in tracks]
+        message.tracks = tracks
         message.image_latency = math.nan
         self._status.publish(message)
-        if tracks:
-            self.last = None
 
     def _status_message(self, header: Header, model: LoadedModel, counters: Counters) -> Any:
         return TrackerStatus(

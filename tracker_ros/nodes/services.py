@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any
+from typing import Any, TypeVar
 
 from std_srvs.srv import SetBool, Trigger
 
 from tracker_ros.errors import TargetError, TrackerRosError
 from tracker_ros.geometry import Box
-from tracker_ros.nodes.worker import TargetRequest, TrackingWorker
+from tracker_ros.nodes.requests import TargetRequest
+from tracker_ros.nodes.worker import TrackingWorker
 from tracker_ros.srv import SetTarget
-from tracker_ros.track import Track
 
 ANSWER = 10.0
-"""Seconds in which the worker must answer a request."""
+"""Seconds in which the worker must begin with a request."""
+T = TypeVar("T")
 
 
 class TargetServices:
     """`~/set_target`, `~/clear` and `~/enable`.
 
-    `active` gives the worker, or raises TargetError where the node is not active; `end_targets`
-    ends and announces all targets for a reason, and gives their last tracks.
+    `active` gives the worker, or raises TargetError where the node is not active.
     """
 
-    def __init__(
-        self, node: Any, active: Callable[[], TrackingWorker],
-        end_targets: Callable[[str], list[Track]],
-    ) -> None:  # fmt: skip
-        self._node, self._active, self._end_targets = node, active, end_targets
+    def __init__(self, node: Any, active: Callable[[], TrackingWorker]) -> None:
+        self._node, self._active = node, active
         node.create_service(SetTarget, "~/set_target", self._on_set_target)
         node.create_service(Trigger, "~/clear", self._on_clear)
         node.create_service(SetBool, "~/enable", self._on_enable)
 
     def _on_set_target(self, request: Any, response: Any) -> Any:
         try:
-            accepted = self._active().set_target(read_request(request)).result(ANSWER)
+            accepted = answer(self._active().set_target(read_request(request)))
             response.success, response.id, response.message = True, accepted.id, accepted.message
         except TrackerRosError as error:
             response.message = str(error)
-        except FutureTimeoutError:
-            response.message = f"the tracker did not answer within {ANSWER:g} s"
+        except Exception as error:  # whatever a request holds, it must not end the node
+            response.message = f"the tracker failed: {type(error).__name__}: {error}"
+            self._node.get_logger().error(traceback.format_exc())
         if response.success:  # rclpy refuses another severity from the same line
             self._node.get_logger().info(f"set_target: {response.message}")
         else:
@@ -50,8 +50,7 @@ class TargetServices:
 
     def _on_clear(self, request: Any, response: Any) -> Any:
         try:
-            self._active()
-            ids = [track.id for track in self._end_targets("cleared by request")]
+            ids = answer(self._active().end_targets("cleared by request"))
             response.success = True
             response.message = f"ended {', '.join(ids)}" if ids else "no target"
         except TargetError as error:
@@ -66,6 +65,22 @@ class TargetServices:
         except TargetError as error:
             response.message = str(error)
         return response
+
+
+def answer(future: Future[T]) -> T:
+    """Wait for the worker's answer. Raises what it raised, or TargetError when it is too busy.
+
+    A request that it has not begun in time is withdrawn: what was refused never happens later.
+    """
+    try:
+        return future.result(ANSWER)
+    except FutureTimeoutError:
+        if future.cancel():
+            raise TargetError(
+                f"the tracker is busy and has not begun with this within {ANSWER:g} s; "
+                "the request is withdrawn"
+            ) from None
+        return future.result()
 
 
 def read_request(request: Any) -> TargetRequest:

@@ -20,7 +20,7 @@ from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.camera_input import CameraInput
 from tracker_ros.nodes.diagnostics import Problems
 from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.lifecycle import ManagedNode
+from tracker_ros.nodes.lifecycle import ManagedNode, transition
 from tracker_ros.nodes.loading import load_with_progress
 from tracker_ros.nodes.outputs import Counters, Outputs
 from tracker_ros.nodes.parameters import (
@@ -30,8 +30,9 @@ from tracker_ros.nodes.parameters import (
     read_parameters,
 )
 from tracker_ros.nodes.process import RCLError, add_ros_arguments, ros_arguments, run_node
-from tracker_ros.nodes.services import ANSWER, TargetServices
-from tracker_ros.nodes.worker import Identities, Processed, TrackingWorker
+from tracker_ros.nodes.requests import Identities
+from tracker_ros.nodes.services import TargetServices
+from tracker_ros.nodes.worker import Processed, TrackingWorker
 from tracker_ros.sot import LoadedModel
 from tracker_ros.track import Track
 
@@ -52,7 +53,8 @@ class SotNode(ManagedNode):
         self._settings = read_parameters(self)
         self._outputs = Outputs(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._problems = Problems(self.get_logger())
+        self._rejections = Problems(self.get_logger())
+        self._failures = Problems(self.get_logger())
         self._counters = Counters()
         self._identities = Identities()
         self._model: LoadedModel | None = None
@@ -61,8 +63,8 @@ class SotNode(ManagedNode):
         self._history: FrameHistory | None = None
         self._last_stamp: int | None = None
         self._processed_before = -1
-        self._phase, self._failure, self._notice = "unconfigured", "", ""
-        self._target_services = TargetServices(self, self._active_worker, self._end_targets)
+        self._phase, self._notice = "unconfigured", ""
+        self._target_services = TargetServices(self, self._active_worker)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
         self.create_timer(1.0, self._on_second, clock=steady)
         self._jump = self.get_clock().create_jump_callback(
@@ -77,6 +79,7 @@ class SotNode(ManagedNode):
 
     # --- lifecycle ---------------------------------------------------------------------------
 
+    @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, on a thread of its own, telling how long it takes."""
         self._settings = parameters = read_parameters(self)
@@ -89,23 +92,26 @@ class SotNode(ManagedNode):
         try:
             loaded = load_with_progress(parameters.model, parameters.threads, tell)
         except ModelError as error:
-            self._phase, self._failure = "unconfigured", str(error)
+            self._phase, self.failure = "unconfigured", str(error)
             self._publish_diagnostics()
             self.get_logger().error(f"cannot configure: {error}")
             return FAILURE
         if loaded.tracker != parameters.tracker:
             self.get_logger().info(f"model {loaded.model} is of the tracker {loaded.tracker}")
-        self._model, self._phase, self._failure = loaded, "inactive", ""
+        self._model, self._phase, self.failure = loaded, "inactive", ""
         self.get_logger().info(
             f"configured: {loaded.tracker} ({loaded.model}) on {loaded.backend} {loaded.precision}"
         )
         return SUCCESS
 
+    @transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker and subscribe."""
         assert self._model is not None
         self._settings = p = read_parameters(self)
         self._counters, self._last_stamp, self._notice = Counters(), None, ""
+        self._rejections.clear()
+        self._failures.clear()
         self._history = FrameHistory(p.history_frames, p.history_bytes)
         self._worker = TrackingWorker(
             self._model, self._history, self._identities, self,
@@ -118,6 +124,7 @@ class SotNode(ManagedNode):
         self.get_logger().info(f"active: waiting for images on {self._camera.topic}")
         return SUCCESS
 
+    @transition
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and end the targets; the model stays loaded."""
         self._stop()
@@ -129,10 +136,17 @@ class SotNode(ManagedNode):
         self._model, self._phase = None, "unconfigured"
         return SUCCESS
 
+    @transition
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End whatever runs."""
         self._stop()
         self._model, self._phase = None, "finalized"
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a transition that failed: unconfigured, and able to be configured again."""
+        self._stop()
+        self._model, self._phase = None, "unconfigured"
         return SUCCESS
 
     def destroy_node(self) -> None:
@@ -146,16 +160,14 @@ class SotNode(ManagedNode):
             self._camera.close()
         self._camera = CameraInput(
             self, transport=p.transport, reliability=p.reliability,
-            on_frame=self._on_frame, on_rejected=self.on_rejected,
+            on_frame=self._on_frame, on_unreadable=self._on_unreadable,
         )  # fmt: skip
 
     def _stop(self) -> None:
         if self._camera is not None:
             self._camera.close()
         if self._worker is not None:
-            if self.context.ok():
-                self._end_targets("the node was deactivated")
-            self._worker.stop()
+            self._worker.stop("the node was deactivated")
         self._worker = self._camera = self._history = None
 
     # --- images ------------------------------------------------------------------------------
@@ -177,14 +189,19 @@ class SotNode(ManagedNode):
         if worker.offer(frame):
             self._counters.count("dropped")
 
+    def _on_unreadable(self, cause: str, reason: str) -> None:
+        self._counters.count("received")
+        self.on_rejected(cause, reason)
+
     def _on_time_jump(self, reason: str) -> None:
         """A looped bag: what was is not before what comes."""
         worker = self._worker
         if worker is None or self._last_stamp is None:
             return
         self._last_stamp = None
-        worker.forget_frames()
-        self._end_targets(reason)
+        if worker.forget_frames():
+            self._counters.count("dropped")
+        worker.end_targets(reason)
         self.get_logger().warning(f"{reason}; history and targets are cleared")
 
     def _active_worker(self) -> TrackingWorker:
@@ -192,21 +209,19 @@ class SotNode(ManagedNode):
             raise TargetError(f"the node is {self._phase}, not active; activate it first")
         return self._worker
 
-    def _end_targets(self, reason: str) -> list[Track]:
-        """End the targets and publish that they have, and why."""
-        tracks = self._active_worker().end_targets(reason).result(ANSWER)
-        if tracks and self._model is not None:
-            self._notice = f"targets ended: {reason}"
-            with self._allowing_shutdown():
-                self._outputs.publish_ended(tracks, self._model, self._counters)
-        return tracks
-
     def on_processed(self, processed: Processed) -> None:
         """The worker has tracked a frame (on its thread)."""
         self._counters.count("processed")
         assert self._model is not None
         with self._allowing_shutdown():
             self._outputs.publish(processed, self._model, self._counters)
+
+    def on_ended(self, tracks: list[Track], reason: str) -> None:
+        """Targets have ended, and why (on the worker's thread)."""
+        self._notice = f"targets ended: {reason}"
+        assert self._model is not None
+        with self._allowing_shutdown():
+            self._outputs.publish_ended(tracks, self._model, self._counters)
 
     @contextmanager
     def _allowing_shutdown(self) -> Iterator[None]:
@@ -220,11 +235,11 @@ class SotNode(ManagedNode):
     def on_rejected(self, cause: str, reason: str) -> None:
         """A frame is of no use (on either thread)."""
         self._counters.count("rejected")
-        self._problems.add(cause, reason)
+        self._rejections.add(cause, reason)
 
     def on_failure(self, reason: str, trace: str) -> None:
         """A tracker failed (on the worker's thread)."""
-        self._problems.add("tracker", reason)
+        self._failures.add("tracker", reason)
         self.get_logger().error(trace, throttle_duration_sec=60.0)
 
     # --- once in a while ---------------------------------------------------------------------
@@ -245,26 +260,22 @@ class SotNode(ManagedNode):
             self._on_parameters([])
         processed = self._counters.processed
         if self._model is not None and processed == self._processed_before:
-            self._outputs.publish_ended([], self._model, self._counters)
+            self._outputs.publish_alive(self._model, self._counters)
         self._processed_before = processed
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
-        name, model, last = self.get_name(), self._model, self._outputs.last
-        values = {"state": self._phase}
-        if model is not None:
-            values |= {
-                "tracker": model.tracker, "model": model.model,
-                "backend": model.backend, "precision": model.precision,
-            }  # fmt: skip
-        level = diagnostics.ERROR if self._failure else diagnostics.OK
+        name, last = self.get_name(), self._outputs.last
         statuses = [
-            diagnostics.status(f"{name}: node", level, self._failure or self._phase, values),
+            diagnostics.node_status(
+                f"{name}: node", self._phase, self.failure, self._model, self._worker,
+                self._failures,
+            ),
             diagnostics.camera_status(
-                f"{name}: images", self._camera, self._counters, self._problems,
+                f"{name}: images", self._camera, self._counters, self._rejections,
                 self._settings.camera_rate, last,
             ),
-            diagnostics.targets_status(f"{name}: targets", last, self._notice),
+            diagnostics.targets_status(f"{name}: targets", last, self._notice, self._worker),
         ]  # fmt: skip
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics.array(stamp, statuses))

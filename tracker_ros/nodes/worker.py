@@ -16,9 +16,10 @@ from time import perf_counter
 from typing import Protocol, TypeVar
 
 from tracker_ros.errors import TargetError
-from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.geometry import UInt8Image
 from tracker_ros.nodes.frames import Frame, FrameHistory
 from tracker_ros.nodes.images import ImageError
+from tracker_ros.nodes.requests import Accepted, Identities, TargetRequest
 from tracker_ros.sot import LoadedModel
 from tracker_ros.sot.monitor import Thresholds
 from tracker_ros.sot.target import Target
@@ -29,26 +30,6 @@ CATCH_UP_STEPS = 30
 ASPECT_TOLERANCE = 0.02
 """A new image size of the same aspect ratio, within this share, shows the same view."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class TargetRequest:
-    """Follow what is in `box` of the image stamped `stamp`."""
-
-    box: Box
-    stamp: int = 0
-    """Nanoseconds; 0 means the newest image."""
-    id: str = ""
-    """Empty: a new one is made. That of a live target: it is pointed at anew."""
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The answer to a request that was accepted."""
-
-    id: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -73,30 +54,11 @@ class Listener(Protocol):
     def on_rejected(self, cause: str, reason: str) -> None:
         """A frame could not be decoded; `cause` is a short stable key."""
 
+    def on_ended(self, tracks: list[Track], reason: str) -> None:
+        """Targets have ended, between two frames; `tracks` are their last, LOST."""
+
     def on_failure(self, reason: str, trace: str) -> None:
         """A tracker raised an error; its target is LOST, the others go on."""
-
-
-class Identities:
-    """Gives out ids; one that was given is never given again."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-        self._last = 0
-
-    def claim(self, wanted: str) -> str:
-        """Take `wanted`, or a new number where it is empty. Raises TargetError when it is used."""
-        if wanted in self._used:
-            raise TargetError(
-                f"id '{wanted}' belonged to a target that has ended; "
-                "ids are not used again: give another, or none"
-            )
-        while not wanted:
-            self._last += 1
-            if str(self._last) not in self._used:
-                wanted = str(self._last)
-        self._used.add(wanted)
-        return wanted
 
 
 class TrackingWorker:
@@ -114,7 +76,8 @@ class TrackingWorker:
         self._wake = threading.Condition()
         self._slot: Frame | None = None
         self._jobs: deque[Callable[[], None]] = deque()
-        self._stopping = False
+        self._stopping = ""
+        """Why, once it is."""
         self.enabled = True
         """False: frames are kept for later requests, and not tracked."""
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
@@ -123,17 +86,25 @@ class TrackingWorker:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread after the frame it is at; requests not answered yet are refused."""
+    def stop(self, reason: str) -> None:
+        """End the thread after the frame it is at, and all targets for that reason.
+
+        Requests that it has not begun are refused.
+        """
         with self._wake:
-            self._stopping = True
+            self._stopping = reason
             self._wake.notify()
         self._thread.join()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, as it does from start to stop."""
+        return self._thread.is_alive()
+
     def offer(self, frame: Frame) -> bool:
-        """Leave the newest frame for tracking; True when it replaced one that nobody took."""
+        """Leave the newest frame for tracking; True when one is dropped for it, or it is itself."""
         if not self.enabled:
-            return False
+            return True
         with self._wake:
             replaced = self._slot is not None
             self._slot = frame
@@ -144,15 +115,16 @@ class TrackingWorker:
         """Start following; the future holds the answer, or the TargetError of a refusal."""
         return self._submit(lambda: self._set_target(request))
 
-    def end_targets(self, reason: str) -> Future[list[Track]]:
-        """End all targets; the future holds their last tracks, LOST for that reason."""
+    def end_targets(self, reason: str) -> Future[list[str]]:
+        """End all targets for that reason; the future holds their ids."""
         return self._submit(lambda: self._end_targets(reason))
 
-    def forget_frames(self) -> None:
-        """Drop every frame that waits or is kept: time has jumped."""
+    def forget_frames(self) -> bool:
+        """Drop every frame that waits or is kept: time has jumped. True when one waited."""
         self._history.clear()
         with self._wake:
-            self._slot = None
+            waited, self._slot = self._slot is not None, None
+        return waited
 
     def tune(self, thresholds: Thresholds, max_targets: int) -> None:
         """Judge targets by other thresholds, from the next frame on."""
@@ -171,17 +143,21 @@ class TrackingWorker:
         future: Future[T] = Future()
 
         def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # withdrawn
             try:
+                if self._stopping:
+                    raise TargetError(self._stopping)
                 future.set_result(work())
             except Exception as error:  # the asker's to judge: nothing is swallowed here
                 future.set_exception(error)
 
         with self._wake:
-            if self._stopping:
-                future.set_exception(TargetError("the node is being deactivated"))
-            else:
+            if not self._stopping:
                 self._jobs.append(job)
                 self._wake.notify()
+                return future
+        job()
         return future
 
     def _run(self) -> None:
@@ -189,20 +165,21 @@ class TrackingWorker:
             with self._wake:
                 while not (self._stopping or self._jobs or self._slot is not None):
                     self._wake.wait()
-                stopping, job, frame = self._stopping, None, None
+                job = frame = None
                 if self._jobs:
                     job = self._jobs.popleft()
-                elif not stopping:
+                elif self._stopping:
+                    break
+                else:
                     frame, self._slot = self._slot, None
-            if job is not None:
-                job()
-            elif stopping:
-                return
-            elif frame is not None:
-                try:
+            try:
+                if job is not None:
+                    job()
+                elif frame is not None:
                     self._process(frame)
-                except Exception as error:  # the thread must live: the next frame may be better
-                    self._listener.on_failure(f"a frame failed: {error}", traceback.format_exc())
+            except Exception as error:  # the thread must live: the next frame may be better
+                self._listener.on_failure(f"a frame failed: {error}", traceback.format_exc())
+        self._end_targets(self._stopping)
 
     def _process(self, frame: Frame) -> None:
         start = perf_counter()
@@ -242,8 +219,7 @@ class TrackingWorker:
         sx, sy = width / before[0], height / before[1]
         if abs(sx / sy - 1) <= ASPECT_TOLERANCE:
             for target in self._targets.values():
-                box = target.box
-                target.place(Box(box.x * sx, box.y * sy, box.w * sx, box.h * sy))
+                target.rescale(sx, sy)
             return {}
         reason = f"the image changed from {before[0]}x{before[1]} to {width}x{height}, another view"
         return {target.id: target.lose(reason) for target in self._targets.values()}
@@ -269,17 +245,19 @@ class TrackingWorker:
         target.start(image, request.box)
         if not again:
             target.id = self._identities.claim(request.id)
-        replaced = []
+        replaced: list[str] = []
         if self._max_targets == 1:
-            replaced = [id for id in self._targets if id != target.id]
-            self._targets.clear()
+            self._targets.pop(target.id, None)
+            replaced = self._end_targets(f"replaced by target {target.id}")
         self._targets[target.id] = target
         self._size = size
         # After the answer, before the next frame: the operator need not wait for it.
         with self._wake:
             self._jobs.appendleft(lambda: self._catch_up(target, frame.header.ns))
         words = f"following {target.id}"
-        return Accepted(target.id, words + (f" instead of {replaced[0]}" if replaced else ""))
+        if replaced:
+            words += f" instead of {', '.join(replaced)}"
+        return Accepted(target.id, words)
 
     def _frame_of(self, stamp: int) -> Frame:
         """The frame that a request means. Raises TargetError when it is not there."""
@@ -289,8 +267,8 @@ class TrackingWorker:
         frame = self._history.at(stamp) if stamp else newest
         if frame is None:
             raise TargetError(
-                f"no image is stamped {stamp / 1e9:.9f}; the history holds "
-                f"{oldest.header.ns / 1e9:.9f} to {newest.header.ns / 1e9:.9f}: "
+                f"no image is stamped {_seconds(stamp)}; the history holds "
+                f"{_seconds(oldest.header.ns)} to {_seconds(newest.header.ns)}: "
                 "copy the stamp of the image, and see the parameter history_frames"
             )
         return frame
@@ -299,7 +277,7 @@ class TrackingWorker:
         """Follow a target from the image it was set on up to the newest, which comes next."""
         for left in range(CATCH_UP_STEPS, 0, -1):
             frames = self._history.after(since)[:-1]
-            if not frames or self._targets.get(target.id) is not target:
+            if not frames or self._stopping or self._targets.get(target.id) is not target:
                 return
             frame = frames[math.ceil(len(frames) / left) - 1]
             since = frame.header.ns
@@ -310,7 +288,14 @@ class TrackingWorker:
             if (image.shape[1], image.shape[0]) == self._size:
                 self._follow(target, image)
 
-    def _end_targets(self, reason: str) -> list[Track]:
+    def _end_targets(self, reason: str) -> list[str]:
         tracks = [target.lose(reason) for target in self._targets.values()]
         self._targets.clear()
-        return tracks
+        if tracks:
+            self._listener.on_ended(tracks, reason)
+        return [track.id for track in tracks]
+
+
+def _seconds(ns: int) -> str:
+    """A stamp in seconds, exactly: a float holds no nanoseconds of today's."""
+    return f"{ns // 10**9}.{ns % 10**9:09}"
