@@ -6,6 +6,7 @@ goes into the wheel: the Python package, and under the prefix libraries, launch 
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,10 +30,13 @@ class BuildWithCMake(build_py):
         environment["PATH"] = f"{sys.prefix}/bin:{environment.get('PATH', '')}"
         configure = ["cmake", "-S", str(ROOT), "-B", str(work), "-DBUILD_TESTING=OFF", "-Wno-dev"]
         configure += [f"-DCMAKE_INSTALL_PREFIX={staged}", f"-DPython3_EXECUTABLE={sys.executable}"]
+        for stale in (staged, Path(self.build_lib) / "tracker_ros"):  # modules that are gone
+            shutil.rmtree(stale, ignore_errors=True)
         try:
             subprocess.run(configure, env=environment, check=True)
             subprocess.run(
-                ["cmake", "--build", str(work), "--parallel", "--target", "install"],
+                # With a number: without one, make starts everything at once.
+                ["cmake", "--build", str(work), f"-j{os.cpu_count() or 1}", "--target", "install"],
                 env=environment,
                 check=True,
             )

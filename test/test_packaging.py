@@ -21,9 +21,10 @@ ROOMS = {
     **dict.fromkeys(("errors", "geometry", "anchors", "track", "drawing"), 0),
     **dict.fromkeys(("networks", "engines", "models"), 1),
     "sot": 2,
-    **dict.fromkeys(("evaluation", "training", "demo"), 3),
-    "nodes": 4,
-    "cli": 5,
+    "evaluation": 3,
+    **dict.fromkeys(("training", "demo"), 4),
+    "nodes": 5,
+    "cli": 6,
 }
 """Rooms and words by height: imports point down, or stay within a room."""
 EXCEPTIONS = {
@@ -144,6 +145,12 @@ def test_the_manifest_is_one_that_colcon_takes(manifest: ET.Element) -> None:
         assert re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", maintainer.get("email", ""))
     assert manifest.findtext("license") == "Apache-2.0"
     assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+
+
+def test_colcon_finds_vision_msgs_only_when_it_is_asked_to() -> None:
+    # It ignores a folder that holds the marker even where --paths names that folder.
+    assert (ROOT / "underlay" / "COLCON_IGNORE").is_file()
+    assert not (ROOT / "underlay" / "vision_msgs" / "COLCON_IGNORE").exists()
 
 
 def test_there_is_one_version(manifest: ET.Element) -> None:
