@@ -1,6 +1,5 @@
 """The networks against the figures of the specifications. Needs torch (the train extra)."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -67,15 +66,30 @@ def test_siamrpn_has_the_map_sizes_of_its_specification() -> None:
 
 
 def test_siamrpn_has_the_keys_of_the_published_checkpoint() -> None:
-    patterns = (
-        r"backbone\.features\.(0|4|8|11|14)\.(weight|bias)",
-        r"backbone\.features\.(1|5|9|12|15)\.(weight|bias|running_mean|running_var|num_batches_tracked)",
-        r"rpn_head\.(cls|loc)\.(conv_kernel|conv_search|head)\.0\.weight",
-        r"rpn_head\.(cls|loc)\.(conv_kernel|conv_search|head)\.1\..*",
-        r"rpn_head\.(cls|loc)\.head\.3\.(weight|bias)",
+    def norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
+        parts = ("weight", "bias", "running_mean", "running_var")
+        return {f"{name}.{part}": (width,) for part in parts} | {f"{name}.num_batches_tracked": ()}
+
+    expected: dict[str, tuple[int, ...]] = {}
+    layers = (
+        (0, 96, 3, 11),
+        (4, 256, 96, 5),
+        (8, 384, 256, 3),
+        (11, 384, 384, 3),
+        (14, 256, 384, 3),
     )
-    for key in SiamRPN().state_dict():
-        assert any(re.fullmatch(pattern, key) for pattern in patterns), key
+    for at, out, into, side in layers:
+        expected[f"backbone.features.{at}.weight"] = (out, into, side, side)
+        expected[f"backbone.features.{at}.bias"] = (out,)
+        expected |= norm(f"backbone.features.{at + 1}", out)
+    for branch, outputs in (("cls", 10), ("loc", 20)):
+        head = f"rpn_head.{branch}"
+        for part, side in (("conv_kernel", 3), ("conv_search", 3), ("head", 1)):
+            expected[f"{head}.{part}.0.weight"] = (256, 256, side, side)
+            expected |= norm(f"{head}.{part}.1", 256)
+        expected[f"{head}.head.3.weight"] = (outputs, 256, 1, 1)
+        expected[f"{head}.head.3.bias"] = (outputs,)
+    assert {key: tuple(value.shape) for key, value in SiamRPN().state_dict().items()} == expected
 
 
 def test_correlation_by_taps_equals_the_grouped_convolution() -> None:

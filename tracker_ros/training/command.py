@@ -8,12 +8,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 import yaml
 
+from tracker_ros.errors import ModelError
 from tracker_ros.training.pictures import read_collection
 from tracker_ros.training.recipe import Recipe, read_recipe, recipe_names
-from tracker_ros.training.siamese import Run, export, train
 from tracker_ros.training.validation import choose_tracking, held_out_pairs, thresholds_from_tracks
 
 EPILOG = """\
@@ -40,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backbone", type=Path, help="start from this distilled backbone (.safetensors)"
     )
+    parser.add_argument(
+        "--held-out",
+        nargs="+",
+        metavar="TRACK",
+        help="tracks of video.json that are not trained on: they choose the tracking values and "
+        "thresholds (default: the recipe's, which are those of this project's own data)",
+    )
     parser.add_argument("--out", type=Path, help="folder of the run (default runs/NAME)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     parser.add_argument(
@@ -56,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="keep the stages that the run has finished"
     )
     parser.add_argument(
-        "--licence", default="Apache-2.0", help="licence the card states (default %(default)s)"
+        "--licence", default="not stated", help="licence the card states (default: %(default)s)"
     )
     parser.add_argument(
         "--trained-on",
@@ -69,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, choose the tracking values on the held-out tracks, write the card."""
+    # Not above: --help and a wrong word on the command line need no torch.
+    import torch
+
+    from tracker_ros.training.siamese import Run, check, export, train
+
     recipe = read_recipe(args.recipe)
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
     folder = args.out or Path("runs") / recipe.name
@@ -82,7 +93,14 @@ def run(args: argparse.Namespace) -> int:
         scale=args.scale,
         resume=args.resume,
     )
-    collection, held_out = read_collection(args.data).split(recipe.held_out)
+    check(recipe, session)
+    names = args.held_out or recipe.held_out
+    if not names:
+        raise ModelError(
+            f"recipe '{recipe.name}' holds no track out; name some with --held-out: "
+            "they choose the tracking values"
+        )
+    collection, held_out = read_collection(args.data).split(names)
     network = train(recipe, collection, session)
     stem = folder / "weights" / recipe.name
     export(network, recipe, stem)

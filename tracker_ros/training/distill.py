@@ -99,7 +99,7 @@ def distill(
             features = projection(at_teacher_cells(backbone(images)))
         wanted = ((target - mean) / deviation).to(device)
         similarity = functional.cosine_similarity(features.float(), wanted, dim=1).mean()
-        return 1 - similarity, {"cosine": float(similarity)}
+        return 1 - similarity, {"cosine": float(similarity.detach())}
 
     return trainer.run(student, loader, loss, name=f"distil ({os.path.basename(teacher)})")[
         "cosine"

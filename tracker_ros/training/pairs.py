@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.training import augment
-from tracker_ros.training.pictures import Collection, Frame
+from tracker_ros.training.pictures import Collection, Frame, Still
 
 Generator = np.random.Generator
 Affine = npt.NDArray[np.float64]
@@ -106,7 +107,20 @@ class PairSampler:
         self.tracks = [(track, track.visible) for track in collection.tracks]
         self.masked = [item for item in self.tracks if item[0].frames[0].mask is not None]
         self.labelled = [still for still in collection.stills if still.boxes]
-        self.backgrounds = collection.unlabelled + collection.stills
+        # Where there are only videos, their first pictures are the photographs.
+        self.backgrounds = collection.unlabelled + collection.stills or [
+            Still(track.frames[0].image, (), track.frames[0].mean) for track in collection.tracks
+        ]
+        share = np.array(
+            [
+                sampling.video if self.tracks else 0.0,
+                sampling.still if self.labelled else 0.0,
+                1 - sampling.video - sampling.still if self.backgrounds else 0.0,
+            ]
+        )
+        if not share.sum() > 0:
+            raise DataError("there is nothing to draw pairs from: the data hold no picture")
+        self.until_video, self.until_still, _ = np.cumsum(share / share.sum())
 
     def draw(self) -> Pair:
         """One pair, of a video, a labelled still or a patch of any photograph."""
@@ -121,14 +135,14 @@ class PairSampler:
         """Two views of one target, and whether it is to be cut out and pasted elsewhere."""
         s, rng = self.sampling, self.rng
         kind = rng.random()
-        if kind < s.video:
+        if kind < self.until_video:
             track, visible = self.tracks[rng.integers(len(self.tracks))]
             i = int(rng.integers(len(visible)))
             low, high = max(i - s.max_gap, 0), min(i + s.max_gap, len(visible) - 1)
             j = int(rng.integers(low, high + 1))
             first, second = track.frames[visible[i]], track.frames[visible[j]]
             return first, second, first.mask is not None and rng.random() < s.paste
-        if kind < s.video + s.still:
+        if kind < self.until_still:
             still = self.labelled[rng.integers(len(self.labelled))]
             boxes = [box for box in still.boxes if min(box.w, box.h) >= 12]
             if boxes:

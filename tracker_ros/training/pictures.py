@@ -70,7 +70,8 @@ class Collection:
         unknown = sorted(set(held_out) - names)
         if unknown:
             raise DataError(
-                f"held-out tracks {unknown} are not in the data; it has {sorted(names)}"
+                f"held-out tracks {unknown} are not in the data; it has {sorted(names)}: "
+                "name some of these with --held-out"
             )
         kept = [track for track in self.tracks if track.name not in held_out]
         held = [track for track in self.tracks if track.name in held_out]
@@ -101,14 +102,25 @@ def _read_still(path: Path, boxes: list[list[Any]]) -> Still:
     return Still(image, tuple(Box(*box[:4]) for box in boxes), _mean(image))
 
 
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds no table of names, but a {type(content).__name__}")
+    return content
+
+
 def read_collection(root: Path, *, progress: bool = True) -> Collection:
     """Decode a collection. Raises DataError when the folder holds none of its parts."""
     video, still = root / "video.json", root / "still.json"
     photographs = sorted((root / "unlabelled").glob("*.jpg"))
     if not (video.exists() or still.exists() or photographs):
         raise DataError(f"{root} holds no video.json, no still.json and no unlabelled/*.jpg")
-    tracks: dict[str, Any] = json.loads(video.read_text()) if video.exists() else {}
-    stills: dict[str, Any] = json.loads(still.read_text()) if still.exists() else {}
+    tracks, stills = _read_json(video), _read_json(still)
     total = sum(len(t["frames"]) for t in tracks.values()) + len(stills) + len(photographs)
     collection = Collection()
     with (

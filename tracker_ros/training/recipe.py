@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Recipe:
     train: Mapping[str, Any]
     """Fields of `schedule.Trainer`, of the two stages."""
     tracking: Mapping[str, Any]
-    monitor: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the tracker, before the held-out tracks improve them."""
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class Trainer:
     device: str = "cpu"
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """bfloat16 where the device multiplies matrices in it, float32 elsewhere."""
+        """Matrix products in bfloat16, the rest in float32, on the CPU as on a GPU."""
         return torch.autocast(self.device, torch.bfloat16)
 
     def rate(self, step: int) -> float:
@@ -72,12 +72,12 @@ class Trainer:
         loss: Callable[[BatchT], tuple[Tensor, dict[str, float]]],
         *,
         name: str,
-        at_step: Callable[[int, nn.Module], None] | None = None,
     ) -> dict[str, float]:
         """Train `model` in place and leave it with the averaged weights, in eval mode.
 
-        `loss` returns the scalar to minimise and named figures for the progress bar;
-        `at_step(step, averaged)` is called after every step. Returns the smoothed figures.
+        `loss` returns the scalar to minimise and named figures for the progress bar. Returns the
+        smoothed figures. Raises DivergedError at the first loss that is not finite: by then the
+        statistics of the normalisation layers are no numbers either, and so is their average.
         """
         torch.manual_seed(self.seed)
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -88,19 +88,15 @@ class Trainer:
             model, multi_avg_fn=get_ema_multi_avg_fn(self.average), use_buffers=True
         )
         smooth: dict[str, float] = {}
-        bad = 0
         with tqdm(total=self.steps, desc=name, unit="step") as bar:
             for step in range(self.steps):
                 value, figures = loss(next(batches))
                 optimizer.zero_grad(set_to_none=True)
                 if not torch.isfinite(value):
-                    bad += 1
-                    if bad > 20:
-                        raise DivergedError(
-                            f"{name}: the loss was not finite in {bad} steps; "
-                            "lower the learning rate"
-                        )
-                    continue
+                    raise DivergedError(
+                        f"{name}: the loss is {float(value)} in step {step}; "
+                        "lower the recipe's learning_rate, or look for NaN in the boxes"
+                    )
                 value.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(model.parameters(), self.clip)
                 optimizer.step()
@@ -112,8 +108,6 @@ class Trainer:
                 bar.update()
                 if step % 20 == 0:
                     bar.set_postfix({key: f"{figure:.3f}" for key, figure in smooth.items()})
-                if at_step is not None:
-                    at_step(step, averaged.module)
         if self.average > 0:
             model.load_state_dict(averaged.module.state_dict())
         model.eval()

@@ -16,6 +16,8 @@ from tracker_ros.networks.backbones.alexnet import AlexNet
 from tracker_ros.networks.export import export_siamfc, export_siamrpn
 from tracker_ros.networks.siamfc import SiamFC
 from tracker_ros.networks.siamrpn import SiamRPN
+from tracker_ros.sot.siamfc import SiamFCParameters
+from tracker_ros.sot.siamrpnpp import SiamRPNParameters
 from tracker_ros.training.distill import distill
 from tracker_ros.training.losses import rpn_loss, siamfc_loss
 from tracker_ros.training.pairs import Batch, PairBatches, Sampling, batch_loader
@@ -23,6 +25,10 @@ from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import Recipe
 from tracker_ros.training.schedule import Trainer
 
+PARAMETERS: dict[str, Callable[..., object]] = {
+    "siamfc": SiamFCParameters,
+    "siamrpnpp": SiamRPNParameters,
+}
 Loss = Callable[[Batch], tuple[Tensor, dict[str, float]]]
 
 
@@ -61,6 +67,29 @@ def build(recipe: Recipe) -> SiamFC | SiamRPN:
     )
 
 
+def check(recipe: Recipe, run: Run) -> None:
+    """Raise ModelError for what would stop the run later: before anything takes its time."""
+    parts: dict[str, Callable[[], object]] = {
+        "network": lambda: build(recipe),
+        "sampling": lambda: Sampling(**recipe.sampling),
+        "distil": lambda: run.trainer(dict(recipe.distil)),
+        "train": lambda: run.trainer(dict(recipe.train)),
+        "tracking": lambda: PARAMETERS[recipe.tracker](**recipe.tracking),
+    }
+    for name, make in parts.items():
+        try:
+            make()
+        except (TypeError, KeyError) as error:
+            raise ModelError(f"recipe '{recipe.name}', section {name}: {error}") from error
+    for path in (run.teacher, run.backbone):
+        if path is not None and not path.is_file():
+            raise ModelError(f"{path}: no such file (--teacher, --backbone)")
+    try:
+        torch.zeros(1, device=run.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"--device {run.device} cannot be used: {error}") from error
+
+
 def train(recipe: Recipe, collection: Collection, run: Run) -> SiamFC | SiamRPN:
     """Both stages; finished ones are kept in the run's folder and, with `resume`, not repeated."""
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -75,12 +104,7 @@ def train(recipe: Recipe, collection: Collection, run: Run) -> SiamFC | SiamRPN:
     trainer = run.trainer(dict(recipe.train))
     batches = PairBatches(collection, sampling, trainer.batch, run.seed + 1000)
     loader = iter(batch_loader(batches, run.workers))
-
-    def keep(step: int, averaged: nn.Module) -> None:
-        if step % 1000 == 999:
-            _save(averaged, run.folder / "averaged.safetensors")
-
-    trainer.run(network, loader, _loss(network, sampling, trainer), name=recipe.name, at_step=keep)
+    trainer.run(network, loader, _loss(network, sampling, trainer), name=recipe.name)
     network.cpu()
     _save(network, finished)
     return network
