@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import cv2
@@ -24,8 +24,12 @@ def write_bag(
     topic: str = "/camera/image_raw",
     compressed: bool = False,
     storage: StoragePlugin = StoragePlugin.MCAP,
+    spoiled: Container[int] = (),
 ) -> Path:
-    """Write `images` as bgr8 Image (or jpeg CompressedImage) messages; gives back `folder`."""
+    """Write `images` as bgr8 Image (or jpeg CompressedImage) messages; gives back `folder`.
+
+    Of the jpegs numbered in `spoiled` the second half is missing.
+    """
     types = STORE.types
     kind = "sensor_msgs/msg/CompressedImage" if compressed else "sensor_msgs/msg/Image"
     with Writer(folder, version=9, storage_plugin=storage) as writer:
@@ -38,7 +42,9 @@ def write_bag(
             header = types["std_msgs/msg/Header"](stamp=stamp, frame_id="bag_optical_frame")
             if compressed:
                 jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
-                message = types[kind](header=header, format="jpeg", data=jpeg.reshape(-1))
+                data = jpeg.reshape(-1)
+                data = data[: data.size // 2] if index in spoiled else data
+                message = types[kind](header=header, format="jpeg", data=data)
             else:
                 message = types[kind](
                     header=header,

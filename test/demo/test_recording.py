@@ -65,8 +65,9 @@ def test_tracking_what_is_not_there_is_counted() -> None:
 def test_without_truth_nothing_is_claimed_about_it() -> None:
     summary = summarise(recording(record(0), record(1), published=2), None)
     assert (summary.mean_iou, summary.success_auc, summary.false_tracking) == (None, None, None)
-    assert summary.followed_to_the_end
-    assert "truth" not in describe(summary)
+    assert summary.followed_to_the_end is None
+    assert "at last   TRACKING; whether that is right, no truth says" in describe(summary)
+    assert "IoU" not in describe(summary)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from tracker_ros.demo.sources import (
     add_source_arguments,
     first_target,
     open_source,
-    read_truth,
     source_arguments,
 )
 from tracker_ros.errors import DataError
@@ -86,7 +85,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no image in this folder"):
+    with pytest.raises(DataError, match="holds no image"):
         SequenceSource(tmp_path)
 
 
@@ -103,11 +102,33 @@ def test_a_truth_of_another_length_is_refused(tmp_path: Path) -> None:
         SequenceSource(folder)
 
 
+def test_images_are_in_the_order_of_their_numbers_and_an_empty_box_is_no_target(
+    tmp_path: Path,
+) -> None:
+    images = tmp_path / "img"
+    images.mkdir()
+    for index in range(12):
+        cv2.imwrite(str(images / f"{index + 1}.png"), picture(index))
+    truth = ["0,0,0,0", *(f"{10 + 4 * i},30,30,40" for i in range(1, 12))]
+    (tmp_path / "groundtruth.txt").write_text("\ufeff" + "\n".join(truth) + "\n\n")
+    source = SequenceSource(tmp_path)
+    for index, image in enumerate(source):
+        np.testing.assert_array_equal(image, picture(index))
+    assert source.truth is not None and source.truth[0] is None
+    assert source.truth[11] == Box(54, 30, 30, 40)
+
+
+def test_without_a_truth_numbers_may_be_missing(tmp_path: Path) -> None:
+    for number in (1, 5, 12):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number))
+    for image, number in zip(SequenceSource(tmp_path), (1, 5, 12), strict=True):
+        np.testing.assert_array_equal(image, picture(number))
+
+
 def test_a_truth_line_that_is_no_box_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "groundtruth.txt"
-    path.write_text("10,30,30,40\n10,30,wide,40\n")
-    with pytest.raises(DataError, match=r"line 2: '10,30,wide,40' is not a box"):
-        read_truth(path)
+    folder = write_sequence(tmp_path / "ball", ["10,30,30,40", "10,30,wide,40", "10,30,30,40"])
+    with pytest.raises(DataError, match=r"line 2: 'wide' is not a number"):
+        SequenceSource(folder)
 
 
 def test_a_video_gives_its_frames_and_its_own_rate(tmp_path: Path) -> None:
@@ -169,6 +190,16 @@ def test_a_bag_of_compressed_images_is_decoded(tmp_path: Path) -> None:
     images = list(source)
     assert len(images) == 3
     assert np.abs(images[0].astype(int) - picture(0)).mean() < 4
+
+
+def test_an_image_of_a_bag_that_cannot_be_decoded_shows_the_one_before(tmp_path: Path) -> None:
+    pictures = [picture(index) for index in range(5)]
+    folder = write_bag(tmp_path / "drive", pictures, compressed=True, spoiled={0, 3})
+    shown = list(BagSource(folder))
+    assert len(shown) == 5
+    assert not shown[0].any()
+    assert shown[1].any() and np.array_equal(shown[3], shown[2])
+    assert not np.array_equal(shown[4], shown[3])
 
 
 def test_a_topic_that_the_bag_does_not_hold_is_refused_with_those_it_does(tmp_path: Path) -> None:

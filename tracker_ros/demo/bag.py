@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import ReaderError
-from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_typestore
+import numpy as np
 
-from tracker_ros.errors import DataError
+from tracker_ros.errors import DataError, ImageError
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.nodes.images import decode_compressed, decode_image
+
+if TYPE_CHECKING:
+    from rosbags.highlevel import AnyReader
+    from rosbags.interfaces import Connection
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
@@ -64,6 +64,13 @@ class BagSource:
 
     @contextmanager
     def _reader(self) -> Iterator[AnyReader]:
+        try:  # here: whoever plays no bag needs no rosbags, which is in no ROS distribution
+            from rosbags.highlevel import AnyReader, AnyReaderError
+            from rosbags.rosbag2 import ReaderError
+            from rosbags.serde import SerdeError
+            from rosbags.typesys import Stores, get_typestore
+        except ImportError as error:
+            raise DataError("--bag needs rosbags: pip install 'rosbags>=0.10'") from error
         if not self._path.exists():
             raise DataError(f"--bag {self._path}: no such file or folder")
         if self._path.suffix == ".bag":
@@ -98,7 +105,24 @@ class BagSource:
                 )
 
     def __iter__(self) -> Iterator[UInt8Image]:
-        """Decode the images. Raises ImageError for one that cannot be."""
+        """Decode the images; one that cannot be decoded shows the picture before it again.
+
+        The node drops such an image and goes on: what shows the run must not stop there either.
+        Images before the first that can be decoded are black.
+        """
         decode = decode_compressed if self.compressed else decode_image
+        shown: UInt8Image | None = None
+        undecoded = 0
         for message in self.messages():
-            yield decode(message.serialized)
+            try:
+                image = decode(message.serialized)
+            except ImageError:
+                if shown is None:
+                    undecoded += 1
+                else:
+                    yield shown
+                continue
+            if shown is None:
+                yield from [np.zeros_like(image)] * undecoded
+            shown = image
+            yield image

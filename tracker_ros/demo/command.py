@@ -21,7 +21,7 @@ from tracker_ros.demo.sources import (
     open_source,
     source_arguments,
 )
-from tracker_ros.errors import TrackerRosError
+from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.sot import TRACKERS
 
 DESCRIPTION = """\
@@ -32,6 +32,7 @@ node, and an operator who points at the target in the first picture and listens.
 ends, annotated.mp4, picture.jpg, tracks.csv and summary.json are in the output folder.
 """
 EXIT_INTERRUPTED = 130
+PICTURES = (".jpg", ".jpeg", ".png")
 WHEN_HEARD = ("--wait-for-subscriber", "--info-subscribers", "2")
 """When the camera begins."""
 
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
         # A camera is left to the camera process: two cannot have it.
         truth = open_source(args).truth if args.camera is None else None
         first_target(truth, args.box)
+        if args.picture is not None and args.picture.suffix.lower() not in PICTURES:
+            raise DataError(f"--picture {args.picture}: expected a name ending in .jpg or .png")
         logs = args.out / "logs"
         logs.mkdir(parents=True, exist_ok=True)
     except (TrackerRosError, OSError) as error:
@@ -82,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
     environment = ros_environment(os.environ)
     print(
         f"demo: camera -> tracker node ({args.tracker}) -> operator over DDS, "
-        f"ROS_DOMAIN_ID={environment['ROS_DOMAIN_ID']}; results go to {args.out}/"
+        f"ROS_DOMAIN_ID={environment['ROS_DOMAIN_ID']}; results go to {args.out}/",
+        flush=True,
     )
     try:
         with ChildProcesses(environment) as processes:
@@ -95,7 +99,8 @@ def run(args: argparse.Namespace) -> int:
 def _follow(args: argparse.Namespace, processes: ChildProcesses, logs: Path) -> int:
     source = source_arguments(args)
     film = ["--record", str(args.out / "camera.mp4")] if args.camera is not None else []
-    box = ["--box", ",".join(str(value) for value in args.box)] if args.box else []
+    # With "=": a box over the left border begins with a minus, like an option.
+    box = ["--box=" + ",".join(str(value) for value in args.box)] if args.box else []
     picture = ["--picture", str(args.picture)] if args.picture else []
     ready = logs / "ready"
     ready.unlink(missing_ok=True)

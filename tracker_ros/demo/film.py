@@ -60,7 +60,7 @@ def annotate(image: UInt8Image, index: int, record: FrameRecord | None, truth: B
     """Draw onto one frame: the truth thin and white, the track in the colour of its state."""
     scale = max(image.shape[1] / 640, 0.5)
     if truth is not None:
-        draw_box(image, truth, _TRUTH_COLOUR, 1)
+        draw_box(image, truth, _TRUTH_COLOUR, max(round(scale), 1))
     if record is None:
         draw_label(image, (8 * scale, 8 * scale), "no target yet", (200, 200, 200), scale)
         return
@@ -120,7 +120,6 @@ def write_sheet(
         place = (left + 10, top + height + 21)
         cv2.putText(sheet, when, place, FONT, 0.55, (225, 225, 225), 1, cv2.LINE_AA)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), sheet, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-        raise DataError(
-            f"{path} cannot be written as a picture; expected a name ending in .jpg or .png"
-        )
+    options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 85]
+    if not cv2.imwrite(str(path), sheet, options):
+        raise DataError(f"{path} cannot be written; is the disk full?")

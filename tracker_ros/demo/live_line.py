@@ -25,7 +25,7 @@ class LiveLine:
             return
         self._shown = now
         box = record.box
-        overlap = f"   IoU {box.iou(truth):.2f}" if truth is not None else ""
+        overlap = f"   IoU {box.iou(truth):.2f}" if truth and record.state.visible else ""
         text = (
             f"{record.state.name:<10}  box {box.x:4.0f},{box.y:4.0f} {box.w:3.0f}x{box.h:<3.0f}  "
             f"{fps:4.1f} fps   age {record.frame_age * 1e3:3.0f} ms   dropped {dropped}{overlap}"

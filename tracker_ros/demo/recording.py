@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tracker_ros.evaluation.metrics import success_auc
 from tracker_ros.geometry import Box
 from tracker_ros.track import TrackState
 
@@ -75,7 +76,10 @@ class Summary:
     frames_rejected: int
     states: dict[str, int]
     """How many frames were in which state."""
-    followed_to_the_end: bool
+    last_state: str
+    """In the last processed frame; empty when there was none."""
+    followed_to_the_end: bool | None
+    """None: the truth is not known."""
     frame_age_ms: tuple[float, float] | None
     """Median and 95th percentile."""
     latency_ms: tuple[float, float] | None
@@ -91,7 +95,6 @@ class Summary:
 def summarise(recording: Recording, truth: Sequence[Box | None] | None) -> Summary:
     """Add up a run; `truth` is the target's box in every frame of the source, if known."""
     overlaps = np.array(_overlaps(recording, truth)) if truth is not None else np.empty(0)
-    thresholds = np.arange(21) * 0.05
     states = Counter(record.state.name for record in recording.records)
     return Summary(
         source=recording.source,
@@ -103,13 +106,12 @@ def summarise(recording: Recording, truth: Sequence[Box | None] | None) -> Summa
         frames_dropped=recording.frames_dropped,
         frames_rejected=recording.frames_rejected,
         states={state.name: states[state.name] for state in TrackState if states[state.name]},
+        last_state=recording.records[-1].state.name if recording.records else "",
         followed_to_the_end=_followed_to_the_end(recording, truth),
         frame_age_ms=_median_and_p95([record.frame_age for record in recording.records]),
         latency_ms=_median_and_p95([record.latency for record in recording.records]),
         mean_iou=round(float(overlaps.mean()), 4) if overlaps.size else None,
-        success_auc=(
-            round(float((overlaps[:, None] > thresholds).mean()), 4) if overlaps.size else None
-        ),
+        success_auc=(round(success_auc(overlaps), 4) if overlaps.size else None),
         false_tracking=(
             None
             if truth is None
@@ -130,14 +132,16 @@ def _overlaps(recording: Recording, truth: Sequence[Box | None]) -> list[float]:
     return overlaps
 
 
-def _followed_to_the_end(recording: Recording, truth: Sequence[Box | None] | None) -> bool:
+def _followed_to_the_end(recording: Recording, truth: Sequence[Box | None] | None) -> bool | None:
     """Whether the last frame was processed and the target was then where it is said to be."""
+    if truth is None:
+        return None
     if not recording.records:
         return False
     last = recording.records[-1]
     if last.index < len(recording.stamps) - 1 - NEAR_THE_END:
         return False
-    box = truth[last.index] if truth is not None else last.box
+    box = truth[last.index]
     if box is None:
         return not last.state.visible
     return last.state.visible and last.box.iou(box) >= FOLLOWED_IOU
@@ -195,6 +199,9 @@ def describe(summary: Summary) -> str:
             f"truth     mean IoU {summary.mean_iou:.3f}, success AUC {summary.success_auc:.3f}, "
             f"called TRACKING while not visible: {summary.false_tracking} frames"
         )
-    followed = "yes" if summary.followed_to_the_end else "no"
-    lines.append(f"followed  to the last frame: {followed}")
+    if summary.followed_to_the_end is not None:
+        followed = "yes" if summary.followed_to_the_end else "no"
+        lines.append(f"followed  to the last frame: {followed}")
+    else:
+        lines.append(f"at last   {summary.last_state}; whether that is right, no truth says")
     return "\n".join(lines)

@@ -18,11 +18,12 @@ import numpy as np
 from tracker_ros.demo.bag import BagSource
 from tracker_ros.demo.scene import Scene
 from tracker_ros.errors import DataError, TargetError
+from tracker_ros.evaluation.datasets import TRUTH_FILE, list_images, read_truth
+from tracker_ros.evaluation.metrics import has_target
 from tracker_ros.geometry import MIN_SIDE, Box, UInt8Image
 
 DEFAULT_FPS = 30.0
 """Of sources that do not say their own, hertz."""
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 class Source(Protocol):
@@ -79,15 +80,17 @@ class SequenceSource:
                 "or one that holds img/ and groundtruth.txt"
             )
         images = folder / "img" if (folder / "img").is_dir() else folder
-        self._paths = sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not self._paths:
-            raise DataError(f"{images}: no image in this folder ({', '.join(IMAGE_SUFFIXES)})")
+        truth_path = folder / TRUTH_FILE
+        self._paths = list_images(images, gaps=not truth_path.is_file())
         self.name = folder.resolve().name
         self.fps = fps
         self.truth: Sequence[Box | None] | None = None
-        truth_path = folder / "groundtruth.txt"
         if truth_path.is_file():
-            self.truth = read_truth(truth_path)
+            boxes = read_truth(truth_path)
+            self.truth = tuple(
+                Box(*box) if shown else None
+                for box, shown in zip(boxes.tolist(), has_target(boxes), strict=True)
+            )
             if len(self.truth) != len(self._paths):
                 raise DataError(
                     f"{truth_path} has {len(self.truth)} lines for {len(self._paths)} images "
@@ -165,25 +168,6 @@ class CameraSource:
             yield np.asarray(image, np.uint8)
 
 
-def read_truth(path: Path) -> tuple[Box | None, ...]:
-    """Read one box a line, `x,y,w,h` 0-based, nan where the target is not visible.
-
-    Commas, tabs and blanks part the numbers. Raises DataError naming the file and the line.
-    """
-    boxes: list[Box | None] = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        try:
-            x, y, w, h = (float(value) for value in re.split(r"[,\s]+", line.strip()))
-        except ValueError:
-            raise DataError(
-                f"{path}, line {number}: '{line}' is not a box; expected x,y,w,h in pixels, "
-                "or nan,nan,nan,nan where the target is not visible"
-            ) from None
-        known = all(math.isfinite(value) for value in (x, y, w, h))
-        boxes.append(Box(x, y, w, h) if known else None)
-    return tuple(boxes)
-
-
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose a source."""
     group = parser.add_argument_group("input", "Default: a scene that this program renders itself.")
@@ -211,7 +195,7 @@ def source_arguments(args: argparse.Namespace) -> list[str]:
     for option in options:
         value = getattr(args, option)
         if value is not None:
-            words += [f"--{option}", str(value)]
+            words.append(f"--{option}={value}")
     if args.size is not None:
         words += ["--size", "{}x{}".format(*args.size)]
     return words

@@ -25,7 +25,7 @@ from tracker_ros.geometry import Box, UInt8Image
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 TRUTH_FILE = "groundtruth.txt"
 
-_TAIL = 1024
+_TAIL = 1 << 16
 _START_AND_END = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG\r\n\x1a\n": b"IEND"}
 """First bytes of a JPEG and of a PNG file -> what their last bytes hold."""
 
@@ -90,7 +90,7 @@ def load_dataset(
 def load_sequence(folder: Path, limit: int | None = None) -> VideoSequence:
     """The first `limit` frames of NAME/, checked. Raises DataError when it cannot be used."""
     truth = read_truth(folder / TRUTH_FILE)
-    images = _list_images(folder / "img")
+    images = list_images(folder / "img")
     if len(images) != len(truth):
         raise DataError(
             f"{folder}: {len(images)} images in img/ but {len(truth)} lines in {TRUTH_FILE}; "
@@ -159,8 +159,11 @@ def _parse_line(line: str, where: str) -> tuple[float, ...]:
     return tuple(values)
 
 
-def _list_images(folder: Path) -> tuple[Path, ...]:
-    """The images of a folder in order: by number where they are numbered, else by name."""
+def list_images(folder: Path, *, gaps: bool = False) -> tuple[Path, ...]:
+    """The images of a folder in order: by number where they are numbered, else by name.
+
+    Raises DataError when there is none or, without `gaps`, when a number is missing.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder} is missing; expected the images of the sequence in it")
     paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
@@ -169,7 +172,7 @@ def _list_images(folder: Path) -> tuple[Path, ...]:
     if not all(re.fullmatch(r"[0-9]+", path.stem) for path in paths):
         return tuple(sorted(paths))
     paths.sort(key=lambda path: int(path.stem))
-    for before, after in pairwise(paths):
+    for before, after in pairwise(paths if not gaps else ()):
         if int(after.stem) != int(before.stem) + 1:
             raise DataError(
                 f"{folder}: {after.name} comes after {before.name}; number "

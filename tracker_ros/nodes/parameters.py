@@ -142,6 +142,8 @@ def _declare(
 def _thresholds_of_card(node: Any) -> Thresholds:
     """The card's thresholds; where there is no such card, configure will say so."""
     tracker = node.get_parameter("tracker").value
+    if tracker not in TRACKERS:
+        return Thresholds()  # refused in a moment, when all are read
     name = node.get_parameter("model").value or DEFAULT_MODELS.get(tracker, tracker)
     try:
         return Thresholds(**read_card(name).monitor)
