@@ -45,6 +45,13 @@ examples:
 'tracker_ros COMMAND --help' describes a command.
 """
 
+INSTALL = {
+    "rclpy": "source a ROS 2 installation, or start with ./run",
+    "onnxruntime": "pip install 'onnxruntime>=1.15'",
+    "torch": "./run train installs it; elsewhere: pip install 'tracker_ros[train]'",
+    "tqdm": "pip install tqdm",
+}
+"""Libraries that a machine may lack, and how they come."""
 REFUSED = 2
 """Exit code when the input was refused, as argparse uses it for a wrong command line."""
 INTERRUPTED = 130
@@ -88,6 +95,15 @@ def _run(
         module = importlib.import_module(command.module)
         module.add_arguments(subparser)
         return int(module.run(parser.parse_args(arguments)))
+    except ModuleNotFoundError as error:
+        if error.name not in INSTALL:
+            raise
+        print(
+            f"error: {command.name} needs {error.name}, which this Python does not have: "
+            f"{INSTALL[error.name]}",
+            file=sys.stderr,
+        )
+        return REFUSED
     except TrackerRosError as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED

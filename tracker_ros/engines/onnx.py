@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import onnxruntime
-
 from tracker_ros.engines.engine import Float32
 from tracker_ros.errors import ModelError
+
+try:
+    import onnxruntime
+except ImportError:  # no distribution of ROS packages it: the user is told when it is needed
+    onnxruntime = None
 
 
 class OnnxEngine:
@@ -22,6 +26,11 @@ class OnnxEngine:
     backend = "onnxruntime"
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
+        if onnxruntime is None:
+            raise ModelError(
+                f"this Python ({sys.executable}) has no onnxruntime; install it beside ROS 2: "
+                "pip install 'onnxruntime>=1.15' 'numpy<2'"
+            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
