@@ -1,9 +1,10 @@
-"""Serialized image messages for tests, written by rosbags: not by the code under test."""
+"""Pictures for tests, and serialized messages of them, written by rosbags: not by our code."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from rosbags.typesys import Stores, get_typestore
@@ -44,3 +45,33 @@ def compressed_bytes(
 def _header(stamp: tuple[int, int], frame_id: str) -> Any:
     time = STORE.types["builtin_interfaces/msg/Time"](sec=stamp[0], nanosec=stamp[1])
     return STORE.types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)
+
+
+def picture(height: int = 24, width: int = 32) -> npt.NDArray[np.uint8]:
+    """Smooth in colour, so that encodings that halve its resolution keep it; no symmetry."""
+    y, x = np.mgrid[0:height, 0:width]
+    channels = (40 + 4 * x, 200 - 3 * y, 60 + 2 * x + 2 * y)
+    return np.stack(channels, axis=-1).astype(np.uint8)
+
+
+def largest_difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> int:
+    assert a.shape == b.shape
+    return int(np.abs(a.astype(int) - b).max())
+
+
+def in_16_bits(values: npt.NDArray[np.uint8], order: str = "<u2") -> npt.NDArray[np.uint16]:
+    """Values whose high byte is given, the low byte anything."""
+    low = np.arange(values.size, dtype=np.uint16).reshape(values.shape) % 256
+    return (values.astype(np.uint16) * 256 + low).astype(order)
+
+
+def with_alpha(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    alpha = np.arange(colours[..., 0].size).reshape(colours.shape[:2]) % 256
+    return np.dstack((colours, alpha.astype(np.uint8)))
+
+
+def encoded(extension: str, image: npt.NDArray[Any], *options: int) -> bytes:
+    """A picture as a file of that kind."""
+    done, data = cv2.imencode(extension, image, options)
+    assert done
+    return data.tobytes()

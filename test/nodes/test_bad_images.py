@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_messages import compressed_bytes, image_bytes
-from test_images import encoded, picture
+from image_messages import compressed_bytes, encoded, image_bytes, picture
 
 from tracker_ros.errors import ImageError
 from tracker_ros.nodes.images import ENCODINGS, decode_compressed, decode_image, read_header

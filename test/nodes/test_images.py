@@ -9,25 +9,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from image_messages import compressed_bytes, image_bytes
+from image_messages import image_bytes, in_16_bits, largest_difference, picture, with_alpha
 
 from tracker_ros.nodes.images import (
     ENCODINGS,
-    ImageError,
     Stamped,
-    decode_compressed,
     decode_image,
     read_header,
 )
 
 RED, GREEN, BLUE, WHITE = (0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 255)
-
-
-def picture(height: int = 24, width: int = 32) -> npt.NDArray[np.uint8]:
-    """Smooth in colour, so that encodings that halve its resolution keep it; no symmetry."""
-    y, x = np.mgrid[0:height, 0:width]
-    channels = (40 + 4 * x, 200 - 3 * y, 60 + 2 * x + 2 * y)
-    return np.stack(channels, axis=-1).astype(np.uint8)
 
 
 def plain(colour: tuple[int, int, int], height: int = 8, width: int = 8) -> npt.NDArray[np.uint8]:
@@ -40,11 +31,6 @@ def padded(pixels: npt.NDArray[Any], padding: int) -> tuple[npt.NDArray[np.uint8
     wide = np.full((rows.shape[0], rows.shape[1] + padding), 0xAA, np.uint8)
     wide[:, : rows.shape[1]] = rows
     return wide, wide.shape[1]
-
-
-def largest_difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> int:
-    assert a.shape == b.shape
-    return int(np.abs(a.astype(int) - b).max())
 
 
 # What a camera of each encoding sends of a picture, made without the code under test: by plain
@@ -85,17 +71,6 @@ def mosaic(bgr: npt.NDArray[np.uint8], pattern: str) -> npt.NDArray[np.uint8]:
         rows, columns = slice(position // 2, None, 2), slice(position % 2, None, 2)
         grey[rows, columns] = bgr[rows, columns, "bgr".index(name)]
     return grey
-
-
-def in_16_bits(values: npt.NDArray[np.uint8], order: str = "<u2") -> npt.NDArray[np.uint16]:
-    """Values whose high byte is given, the low byte anything."""
-    low = np.arange(values.size, dtype=np.uint16).reshape(values.shape) % 256
-    return (values.astype(np.uint16) * 256 + low).astype(order)
-
-
-def with_alpha(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    alpha = np.arange(colours[..., 0].size).reshape(colours.shape[:2]) % 256
-    return np.dstack((colours, alpha.astype(np.uint8)))
 
 
 Camera = Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]
@@ -267,98 +242,3 @@ def test_a_constant_picture_of_16_bits_stays_constant(value: int) -> None:
 def test_the_full_range_of_16uc1_is_used() -> None:
     levels = depth([[1, 32768, 65535]])
     assert levels[0].tolist() == [1, 128, 255]
-
-
-# --- compressed ----------------------------------------------------------------------------------
-
-
-def encoded(extension: str, image: npt.NDArray[Any], *options: int) -> bytes:
-    done, data = cv2.imencode(extension, image, options)
-    assert done
-    return data.tobytes()
-
-
-def test_a_png_comes_out_exactly() -> None:
-    raw = compressed_bytes(encoded(".png", picture()), "png")
-    assert largest_difference(decode_compressed(raw), picture()) == 0
-
-
-@pytest.mark.parametrize("form", ["jpeg", "jpg", "", "bgr8; jpeg compressed bgr8", "rgb8; jpeg"])
-def test_a_jpeg_comes_out_in_its_colours_whatever_it_is_called(form: str) -> None:
-    raw = compressed_bytes(encoded(".jpg", picture(), cv2.IMWRITE_JPEG_QUALITY, 98), form)
-    assert largest_difference(decode_compressed(raw), picture()) <= 8
-
-
-@pytest.mark.parametrize(
-    ("stored", "shown"),
-    [
-        (picture()[..., 0], np.dstack([picture()[..., 0]] * 3)),
-        (with_alpha(picture()), picture()),
-        (in_16_bits(picture()), picture()),
-        (in_16_bits(picture()[..., 0]), np.dstack([picture()[..., 0]] * 3)),
-        (in_16_bits(with_alpha(picture())), picture()),
-    ],
-    ids=["grey", "alpha", "16_bit_colour", "16_bit_grey", "16_bit_alpha"],
-)
-def test_any_png_becomes_8_bit_bgr(stored: npt.NDArray[Any], shown: npt.NDArray[np.uint8]) -> None:
-    image = decode_compressed(compressed_bytes(encoded(".png", stored), "png"))
-    assert image.dtype == np.uint8
-    # libpng of one build keeps the high byte, that of another rounds.
-    assert largest_difference(image, shown) <= 1
-
-
-def test_a_grey_jpeg_becomes_bgr() -> None:
-    raw = compressed_bytes(encoded(".jpg", picture()[..., 0]), "jpeg")
-    assert decode_compressed(raw).shape == (24, 32, 3)
-
-
-def test_depth_in_a_png_looks_as_it_does_raw() -> None:
-    values = np.random.default_rng(1).integers(0, 9000, (24, 32)).astype(np.uint16)
-    raw = compressed_bytes(encoded(".png", values), "16UC1; png compressed ")
-    assert np.array_equal(decode_compressed(raw)[..., 0], depth(values))
-
-
-def test_the_orientation_in_a_jpeg_does_not_turn_the_picture() -> None:
-    plain_jpeg = encoded(".jpg", picture())
-    tiff = b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + b"\0\0\0\0"
-    exif = b"Exif\0\0" + tiff
-    turned = plain_jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
-    turned += plain_jpeg[2:]
-    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (32, 24)
-    assert decode_compressed(compressed_bytes(turned, "jpeg")).shape == (24, 32, 3)
-
-
-JPEG_KINDS = {
-    "baseline": [],
-    "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
-    "restarts": [cv2.IMWRITE_JPEG_RST_INTERVAL, 4],
-    "optimised": [cv2.IMWRITE_JPEG_OPTIMIZE, 1],
-}
-
-
-@pytest.mark.parametrize("options", JPEG_KINDS.values(), ids=JPEG_KINDS)
-def test_a_jpeg_with_overwritten_bytes_in_its_pixels_is_corrupt(options: list[int]) -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), np.uint8)
-    data = np.frombuffer(encoded(".jpg", noise, *options), np.uint8)
-    assert decode_compressed(compressed_bytes(data.tobytes(), "jpeg")).shape == (200, 300, 3)
-    rng = np.random.default_rng(2)
-    refused = 0
-    for _ in range(50):
-        spoiled = data.copy()
-        at = rng.integers(1000, len(data) - 2100)
-        spoiled[at : at + 2000] = rng.integers(0, 256, 2000)
-        try:
-            decode_compressed(compressed_bytes(spoiled.tobytes(), "jpeg"))
-        except ImageError as error:
-            assert error.cause == "compressed" and "corrupt" in str(error)
-            refused += 1
-    assert refused >= 45
-
-
-def test_what_stands_behind_the_end_of_a_jpeg_is_no_damage() -> None:
-    data = encoded(".jpg", picture())
-    assert decode_compressed(compressed_bytes(data + b"\xff\x02\x00" * 9, "jpeg")).shape == (
-        24,
-        32,
-        3,
-    )

@@ -94,7 +94,7 @@ class Trainer:
                 optimizer.zero_grad(set_to_none=True)
                 if not torch.isfinite(value):
                     raise DivergedError(
-                        f"{name}: the loss is {float(value)} in step {step}; "
+                        f"{name}: the loss is {value.item()} in step {step}; "
                         "lower the recipe's learning_rate, or look for NaN in the boxes"
                     )
                 value.backward()  # type: ignore[no-untyped-call]
