@@ -121,7 +121,7 @@ class Listener:
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self.truth, self.targets = truth, targets
-        self.published, self.first_stamp = 0, None
+        self.published = 0
         self.arrived: dict[int, float] = {}
         self.statuses: list[Any] = []
         self.node.create_subscription(CameraInfo, "camera_info", self._on_info, 100)
@@ -150,7 +150,7 @@ class Listener:
 
         client = self.node.create_client(SetTarget, "sot/set_target")
         if not client.wait_for_service(60.0):
-            raise SystemExit("the node offers no service sot/set_target; see its log above")
+            raise SystemExit("the node offers no service sot/set_target within 60 s")
         while not self.statuses:
             self.spin(0.2)
         for number in range(self.targets):

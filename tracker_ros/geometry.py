@@ -145,9 +145,9 @@ def square_crop(
         return np.full((out, out, 3), fill, np.float64).astype(np.uint8)
     inside = image[y0 + top : y0 + side - bottom, x0 + left : x0 + side - right]
     if outside:
-        inside = cv2.copyMakeBorder(  # type: ignore[assignment]
-            inside, top, bottom, left, right, cv2.BORDER_CONSTANT, value=tuple(fill)
-        )
+        border = (top, bottom, left, right)
+        padded = cv2.copyMakeBorder(inside, *border, cv2.BORDER_CONSTANT, value=tuple(fill))
+        inside = np.asarray(padded, np.uint8)  # for the type checker: it is, nothing is copied
     if side == out:
         return inside
     return cv2.resize(inside, (out, out), interpolation=cv2.INTER_LINEAR).astype(

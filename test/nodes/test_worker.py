@@ -92,8 +92,8 @@ class Rig:
         with self._news:
             assert self._news.wait_for(condition, 10)
 
-    def set(self, box: Box = BOX, **request: object) -> Accepted:
-        return self.worker.set_target(TargetRequest(box, **request)).result(10)  # type: ignore[arg-type]
+    def set(self, box: Box = BOX, stamp: int = 0, id: str = "", label: str = "") -> Accepted:
+        return self.worker.set_target(TargetRequest(box, stamp, id, label)).result(10)
 
 
 @pytest.fixture(scope="module")

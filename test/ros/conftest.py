@@ -41,6 +41,7 @@ import pytest
 
 if TYPE_CHECKING:
     from harness import Peer, RosProcess
+    from sot_harness import Sot
 
 ROOT = Path(__file__).parents[2]
 DOMAINS = range(1, 102)
@@ -117,6 +118,23 @@ def start_process() -> Iterator[Callable[[Sequence[str], Mapping[str, str]], Ros
         except AssertionError as failure:
             failures.append(str(failure))
     assert not failures, "\n\n".join(failures)
+
+
+@pytest.fixture(scope="module")
+def process(ros_environment: int) -> Iterator[Sot]:
+    """The single-object node, running for a whole test module; one may start it otherwise."""
+    from sot_harness import running_node
+
+    yield from running_node()
+
+
+@pytest.fixture
+def sot(process: Sot) -> Iterator[Sot]:
+    """That node just activated, for one target: no image, no target, no count."""
+    from sot_harness import fresh
+
+    assert all(result.successful for result in process.set_parameters(max_targets=1))
+    yield from fresh(process)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """The real single-object node in its own process, with a camera and an operator beside it.
 
-A test module shares one node; `sot` in each test of it starts from a node that was just activated:
+A test module shares one node (the fixture `process`); `sot` in each test of it starts from a node
+that was just activated. Both are in conftest.py; a module that needs another node has its own:
 
     @pytest.fixture(scope="module")
-    def process(ros_environment): yield from running_node("-p", "max_targets:=2")
-
-    @pytest.fixture
-    def sot(process): yield from fresh(process)
+    def process(ros_environment): yield from running_node("-p", "threads:=1")
 
 The camera films the scene of the demo, whose truth is exact, one frame after the other: `film`
 publishes a frame and waits for the answer, so that no test depends on the speed of a machine.

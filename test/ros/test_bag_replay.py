@@ -164,12 +164,17 @@ def test_the_recording_is_what_the_windows_say(frames: list[SceneFrame]) -> None
     assert [i for i, frame in enumerate(frames) if frame.box is None] == list(AWAY)
 
 
-def test_in_plain_sight_the_target_is_tracked(replay: Replay) -> None:
-    for index, track in replay.tracks(range(5, 46)):
+def require_tracked(replay: Replay, images: range) -> None:
+    """The target is said to be where it is, in each of these images."""
+    for index, track in replay.tracks(images):
         truth = replay.truth[index]
         assert truth is not None
         assert track.state == Track.TRACKING, (index, track.state, track.reason)
         assert box_of(track).iou(truth) > 0.5, index
+
+
+def test_in_plain_sight_the_target_is_tracked(replay: Replay) -> None:
+    require_tracked(replay, range(5, 46))
 
 
 def test_nothing_is_tracked_while_it_is_away(replay: Replay) -> None:
@@ -200,9 +205,5 @@ def test_its_return_is_said(replay: Replay) -> None:
 
 
 def test_after_its_return_it_is_tracked_under_the_same_name(replay: Replay) -> None:
-    for index, track in replay.tracks(range(140, 160)):
-        truth = replay.truth[index]
-        assert truth is not None
-        assert track.state == Track.TRACKING, (index, track.state, track.reason)
-        assert box_of(track).iou(truth) > 0.5, index
+    require_tracked(replay, range(140, 160))
     assert len({track.id for track in replay.statuses.values()}) == 1

@@ -21,18 +21,12 @@ from sot_harness import (
     header,
     image_message,
     nanoseconds,
-    running_node,
     scene,
     truth,
 )
 
 from tracker_ros.geometry import Box
 from tracker_ros.msg import Track
-
-
-@pytest.fixture(scope="module")
-def process(ros_environment: int) -> Iterator[Sot]:
-    yield from running_node()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -15,10 +14,8 @@ from sot_harness import (
     GOOD_OVERLAP,
     Answer,
     Sot,
-    fresh,
     image_message,
     nanoseconds,
-    running_node,
     scene,
     truth,
 )
@@ -27,17 +24,6 @@ from tracker_ros.geometry import Box
 from tracker_ros.msg import Track
 
 VISIBLE = {Track.TENTATIVE, Track.TRACKING, Track.UNCERTAIN, Track.REACQUIRED}
-
-
-@pytest.fixture(scope="module")
-def process(ros_environment: int) -> Iterator[Sot]:
-    yield from running_node()
-
-
-@pytest.fixture
-def sot(process: Sot) -> Iterator[Sot]:
-    assert all(result.successful for result in process.set_parameters(max_targets=1))
-    yield from fresh(process)
 
 
 # --- following -----------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from sot_harness import (
     header,
     image_message,
     nanoseconds,
-    running_node,
     scene,
     truth,
 )
@@ -31,11 +30,6 @@ StartProcess = Callable[[Sequence[str], Mapping[str, str]], RosProcess]
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
-
-
-@pytest.fixture(scope="module")
-def process(ros_environment: int) -> Iterator[Sot]:
-    yield from running_node()
 
 
 @pytest.fixture

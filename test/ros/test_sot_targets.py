@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
-from sot_harness import GOOD_OVERLAP, Sot, fresh, image_message, running_node, scene, truth
+from sot_harness import GOOD_OVERLAP, Sot, image_message, scene, truth
 from std_srvs.srv import SetBool, Trigger
 
 from tracker_ros.geometry import Box
-
-
-@pytest.fixture(scope="module")
-def process(ros_environment: int) -> Iterator[Sot]:
-    yield from running_node()
-
-
-@pytest.fixture
-def sot(process: Sot) -> Iterator[Sot]:
-    assert all(result.successful for result in process.set_parameters(max_targets=1))
-    yield from fresh(process)
-
 
 # --- setting a target ----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ def _parameters(kind: type[ParametersT], values: Mapping[str, Any], card: Card) 
     try:
         return kind(**values)
     except TypeError as error:
-        known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+        known = list(inspect.signature(kind).parameters)
         raise ModelError(f"model card '{card.name}': {error}; known keys are {known}") from error
 
 

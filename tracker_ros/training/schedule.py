@@ -80,7 +80,7 @@ class Trainer:
         statistics of the normalisation layers are no numbers either, and so is their average.
         """
         torch.manual_seed(self.seed)
-        model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(self.device).to(memory_format=torch.channels_last)
         model.train()
         optimizer = torch.optim.AdamW(self.groups(model))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
@@ -97,7 +97,7 @@ class Trainer:
                         f"{name}: the loss is {value.item()} in step {step}; "
                         "lower the recipe's learning_rate, or look for NaN in the boxes"
                     )
-                value.backward()  # type: ignore[no-untyped-call]
+                torch.autograd.backward(value)
                 nn.utils.clip_grad_norm_(model.parameters(), self.clip)
                 optimizer.step()
                 schedule.step()

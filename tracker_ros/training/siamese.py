@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -48,9 +49,9 @@ class Run:
     """Factor on the number of steps, for a quick try."""
     resume: bool = False
 
-    def trainer(self, values: dict[str, float | int]) -> Trainer:
+    def trainer(self, values: Mapping[str, Any]) -> Trainer:
         """The loop of a stage, with this run's seed, device and number of steps."""
-        trainer = Trainer(**values, seed=self.seed, device=self.device)  # type: ignore[arg-type]
+        trainer = Trainer(**values, seed=self.seed, device=self.device)
         return dataclasses.replace(trainer, steps=max(1, round(trainer.steps * self.scale)))
 
 
@@ -72,8 +73,8 @@ def check(recipe: Recipe, run: Run) -> None:
     parts: dict[str, Callable[[], object]] = {
         "network": lambda: build(recipe),
         "sampling": lambda: Sampling(**recipe.sampling),
-        "distil": lambda: run.trainer(dict(recipe.distil)),
-        "train": lambda: run.trainer(dict(recipe.train)),
+        "distil": lambda: run.trainer(recipe.distil),
+        "train": lambda: run.trainer(recipe.train),
         "tracking": lambda: PARAMETERS[recipe.tracker](**recipe.tracking),
     }
     for name, make in parts.items():
@@ -101,7 +102,7 @@ def train(recipe: Recipe, collection: Collection, run: Run) -> SiamFC | SiamRPN:
         return network.eval()
     _start_backbone(network, recipe, collection, run)
     sampling = Sampling(**recipe.sampling)
-    trainer = run.trainer(dict(recipe.train))
+    trainer = run.trainer(recipe.train)
     batches = PairBatches(collection, sampling, trainer.batch, run.seed + 1000)
     loader = iter(batch_loader(batches, run.workers))
     trainer.run(network, loader, _loss(network, sampling, trainer), name=recipe.name)
@@ -123,7 +124,7 @@ def _start_backbone(
     if run.backbone is not None or (run.resume and kept.exists()):
         backbone.load_state_dict(load_file(kept))
     elif run.teacher is not None:
-        trainer = run.trainer(dict(recipe.distil))
+        trainer = run.trainer(recipe.distil)
         distill(backbone, collection, run.teacher, trainer, workers=run.workers)
         _save(backbone.cpu(), kept)
     else:
