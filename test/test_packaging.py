@@ -20,11 +20,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {
     **dict.fromkeys(("errors", "geometry", "anchors", "track", "drawing"), 0),
     **dict.fromkeys(("networks", "engines", "models"), 1),
-    "sot": 2,
-    "evaluation": 3,
-    **dict.fromkeys(("training", "demo"), 4),
-    "nodes": 5,
-    "cli": 6,
+    **dict.fromkeys(("sot", "detection"), 2),
+    "mot": 3,
+    "evaluation": 4,
+    **dict.fromkeys(("training", "demo"), 5),
+    "nodes": 6,
+    "cli": 7,
 }
 """Rooms and words by height: imports point down, or stay within a room."""
 EXCEPTIONS = {
