@@ -10,7 +10,14 @@ import importlib.metadata
 import importlib.util
 import os
 
-LIBRARIES = ("numpy", "onnxruntime", "opencv-contrib-python-headless", "rosbags", "torch")
+LIBRARIES = (
+    "numpy",
+    "onnxruntime",
+    "opencv-contrib-python-headless",
+    "rosbags",
+    "torch",
+    "trackeval",
+)
 
 
 def pytest_report_header() -> list[str]:

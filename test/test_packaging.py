@@ -20,9 +20,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {
     **dict.fromkeys(("errors", "geometry", "anchors", "track", "drawing"), 0),
     **dict.fromkeys(("networks", "engines", "models"), 1),
-    **dict.fromkeys(("sot", "detection"), 2),
+    "sot": 2,
     "mot": 3,
-    "evaluation": 4,
+    **dict.fromkeys(("evaluation", "detection"), 4),
     **dict.fromkeys(("training", "demo"), 5),
     "nodes": 6,
     "cli": 7,
@@ -206,14 +206,16 @@ def requirements(file: str) -> list[str]:
     return [line for line in (line.split("#")[0].strip() for line in lines) if line]
 
 
-@pytest.mark.parametrize("file", ["ros.txt", "run.txt", "test.txt", "train.txt", "constraints.txt"])
+@pytest.mark.parametrize(
+    "file", ["ros.txt", "run.txt", "test.txt", "train.txt", "mot.txt", "constraints.txt"]
+)
 def test_what_run_installs_is_pinned(file: str) -> None:
     pinned = re.compile(r"[\w.-]+(\[[\w,]+\])?==[\w.]+(; python_version [<>]=? \"3\.\d+\")?")
     loose = [line for line in requirements(file) if not pinned.fullmatch(line)]
     assert not loose
 
 
-@pytest.mark.parametrize("file", ["ros.txt", "run.txt", "test.txt", "train.txt"])
+@pytest.mark.parametrize("file", ["ros.txt", "run.txt", "test.txt", "train.txt", "mot.txt"])
 def test_constraints_agree_with_the_requirements(file: str) -> None:
     constraints = set(requirements("constraints.txt"))
     lines = [re.sub(r"\[.*\]", "", line) for line in requirements(file)]

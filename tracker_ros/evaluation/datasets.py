@@ -54,12 +54,7 @@ class VideoSequence:
 
     def read(self, index: int) -> UInt8Image:
         """Image `index`, (height, width, 3) BGR. Raises DataError when it cannot be decoded."""
-        image = cv2.imread(str(self.images[index]), cv2.IMREAD_COLOR)
-        if image is None:
-            raise DataError(
-                f"{self.images[index]} cannot be decoded as an image; it is damaged: replace it"
-            )
-        return np.asarray(image, np.uint8)
+        return read_image(self.images[index])
 
 
 def load_dataset(
@@ -71,20 +66,35 @@ def load_dataset(
     Raises DataError, naming file, line and value, when any of them cannot be used: none is
     skipped.
     """
+    chosen = sequence_folders(
+        folder,
+        names,
+        is_sequence=(folder / TRUTH_FILE).exists(),
+        holds=f"NAME/img, NAME/{TRUTH_FILE}",
+    )
+    return tuple(load_sequence(path, limit) for path in chosen)
+
+
+def sequence_folders(
+    folder: Path, names: Sequence[str], *, is_sequence: bool, holds: str
+) -> list[Path]:
+    """The folders of the sequences of a data set: all, sorted, or those of `names` in that order.
+
+    is_sequence: the folder is itself one. holds: what is expected in it, in words. Raises
+    DataError when the folder, or one of the names in it, does not exist.
+    """
     if not folder.is_dir():
-        raise DataError(
-            f"--data {folder}: no such folder; expected NAME/img, NAME/{TRUTH_FILE} in it"
-        )
-    if (folder / TRUTH_FILE).exists():
+        raise DataError(f"--data {folder}: no such folder; expected {holds} in it")
+    if is_sequence:
         found = {folder.resolve().name: folder}
     else:
         found = {p.name: p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] != "."}
     if not found:
-        raise DataError(f"--data {folder}: no sequence in it; expected NAME/img, NAME/{TRUTH_FILE}")
+        raise DataError(f"--data {folder}: no sequence in it; expected {holds}")
     for name in names:
         if name not in found:
             raise DataError(f"no sequence '{name}' in {folder}; there are {', '.join(found)}")
-    return tuple(load_sequence(found[name], limit) for name in dict.fromkeys(names or found))
+    return [found[name] for name in dict.fromkeys(names or found)]
 
 
 def load_sequence(folder: Path, limit: int | None = None) -> VideoSequence:
@@ -98,7 +108,7 @@ def load_sequence(folder: Path, limit: int | None = None) -> VideoSequence:
         )
     sequence = VideoSequence(folder.resolve().name, images[:limit], truth[:limit])
     for path in sequence.images:
-        _require_whole(path)
+        require_whole(path)
     shown = np.flatnonzero(sequence.visible)
     if len(shown) < 2:
         raise DataError(
@@ -159,6 +169,14 @@ def _parse_line(line: str, where: str) -> tuple[float, ...]:
     return tuple(values)
 
 
+def read_image(path: Path) -> UInt8Image:
+    """An image, (height, width, 3) BGR. Raises DataError when it cannot be decoded."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"{path} cannot be decoded as an image; it is damaged: replace it")
+    return np.asarray(image, np.uint8)
+
+
 def list_images(folder: Path, *, gaps: bool = False) -> tuple[Path, ...]:
     """The images of a folder in order: by number where they are numbered, else by name.
 
@@ -181,7 +199,7 @@ def list_images(folder: Path, *, gaps: bool = False) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _require_whole(path: Path) -> None:
+def require_whole(path: Path) -> None:
     """Refuse a file that is no image or was cut short, without the time to decode it.
 
     OpenCV decodes half a JPEG without an error and makes the rest grey.

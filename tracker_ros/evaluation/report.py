@@ -50,7 +50,8 @@ class TrackerResult:
         return Scores(*(float(np.mean(column)) for column in columns))
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """The versions of what figures depend on, this package's first."""
     return {
         "tracker_ros": __version__,
         "python": platform.python_version(),
@@ -82,7 +83,7 @@ class Conditions:
     threads: int
     frames: Mapping[str, int]
     """Scored frames of each sequence."""
-    versions: Mapping[str, str] = field(default_factory=_versions)
+    versions: Mapping[str, str] = field(default_factory=library_versions)
     cpu: str = field(default_factory=describe_cpu)
 
 
@@ -95,15 +96,21 @@ def as_json(results: Sequence[TrackerResult], conditions: Conditions) -> dict[st
         }
         for result in results
     }
-    first = results[0].tracker
-    document: dict[str, Any] = {"tracker": first, **figures[first]}
-    if len(results) > 1:
-        document["trackers"] = figures
+    document = first_on_top(figures)
     document["run"] = {
         **asdict(conditions),
         "convention": CONVENTIONS[conditions.all_frames],
         "models": {result.tracker: result.about for result in results},
     }
+    return document
+
+
+def first_on_top(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Tracker -> figures as a JSON document: the first's at its top, all in `trackers`."""
+    first = next(iter(figures))
+    document: dict[str, Any] = {"tracker": first, **figures[first]}
+    if len(figures) > 1:
+        document["trackers"] = figures
     return document
 
 

@@ -1,0 +1,101 @@
+"""What `eval sot` and `eval mot` share on the command line: options, threads, progress, JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+from tqdm import tqdm
+
+from tracker_ros.errors import DataError
+
+
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that both evaluations have."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder of the sequences"
+    )
+    parser.add_argument(
+        "--sequences", nargs="+", default=(), metavar="NAME", help="only these (default: all)"
+    )
+    parser.add_argument(
+        "--limit", type=_at_least_two, metavar="N", help="first N frames of each sequence"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument(
+        "--threads",
+        type=not_negative,
+        default=0,
+        metavar="N",
+        help="CPU threads of every tracker (default: what the engine and OpenCV choose)",
+    )
+
+
+def require_writable_json(path: Path | None) -> None:
+    """Raise DataError before anything runs when the figures could not be written there."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise DataError(f"--json {path} cannot be written: its folder must exist")
+
+
+def write_json(path: Path | None, document: Mapping[str, Any]) -> None:
+    """Write the figures, where a path is given. Raises DataError when that is not possible."""
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n")
+    except OSError as error:
+        raise DataError(f"--json {path} cannot be written: {error}") from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is never there in part. Raises OSError."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    os.replace(new, path)
+
+
+@contextmanager
+def opencv_threads(threads: int) -> Iterator[None]:
+    """Hold OpenCV to a number of threads, 0 for its own choice; afterwards it is as before."""
+    before = cv2.getNumThreads()
+    if threads:
+        cv2.setNumThreads(threads)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+@contextmanager
+def progress(frames: int) -> Iterator[tuple[Callable[[str], None], Callable[[], object]]]:
+    """A bar on stderr over so many frames: say what runs, and that a frame is done."""
+    with tqdm(
+        total=frames,
+        unit=" frames",
+        # A log gets a line now and then, not ten a second.
+        mininterval=0.1 if sys.stderr.isatty() else 10.0,
+    ) as bar:
+        yield bar.set_description, bar.update
+
+
+def _at_least_two(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a whole number of at least 2: a frame to start on and one to score"
+        )
+    return int(text)
+
+
+def not_negative(text: str) -> int:
+    """Read an option that is a whole number of 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 0 or more")
+    return int(text)
