@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from tracker_ros.engines.engine import Float32
+from tracker_ros.engines.engine import Array, Tensor
 from tracker_ros.errors import ModelError
 
 try:
     import onnxruntime
 except ImportError:  # no distribution of ROS packages it: the user is told when it is needed
     onnxruntime = None
+
+NUMPY_NAMES = {"float": "float32", "double": "float64"}
+"""Types that ONNX Runtime calls otherwise than numpy: `tensor(float)`."""
 
 
 class OnnxEngine:
@@ -45,14 +49,27 @@ class OnnxEngine:
                 f"ONNX Runtime {onnxruntime.__version__} cannot load {path}: {error}; "
                 "the file is damaged or not an ONNX model: install it again"
             ) from error
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.inputs = tuple(_tensor(declared) for declared in self._session.get_inputs())
+        self.outputs = tuple(_tensor(declared) for declared in self._session.get_outputs())
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        """What whoever exported the file has written into it, by key."""
+        self._names = [output.name for output in self.outputs]
 
     @property
     def precision(self) -> str:
         """fp32: weights may be stored as float16, but every product is computed in float32."""
         return "fp32"
 
-    def run(self, inputs: Mapping[str, Float32]) -> dict[str, Float32]:
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output by name."""
-        values = self._session.run(self._outputs, dict(inputs))
-        return dict(zip(self._outputs, values, strict=True))
+        values = self._session.run(self._names, dict(inputs))
+        return dict(zip(self._names, values, strict=True))
+
+
+def _tensor(declared: Any) -> Tensor:
+    """What ONNX Runtime says of an input or output; a free side is a name or None there."""
+    sides = tuple(
+        side if isinstance(side, int) and side > 0 else None for side in declared.shape or ()
+    )
+    kind = str(declared.type).removeprefix("tensor(").removesuffix(")")
+    return Tensor(str(declared.name), sides, NUMPY_NAMES.get(kind, kind))

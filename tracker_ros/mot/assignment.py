@@ -149,7 +149,8 @@ def marginals(
         for other, factor in enumerate(chosen):
             if other != k:
                 weight = weight * factor
-        result.append(np.bincount(layer.of_hypothesis, weight, minlength=len(layer.source)))
+        total = np.bincount(layer.of_hypothesis, weight, minlength=len(layer.source))
+        result.append(total.astype(np.float64, copy=False))  # whole numbers, of no hypothesis
     return result
 
 

@@ -3,19 +3,71 @@
 from __future__ import annotations
 
 from tracker_ros.errors import ModelError
+from tracker_ros.mot.appearance import MODES
+from tracker_ros.mot.famnet import FamnetTracker
+from tracker_ros.mot.model import DEFAULT_MODEL, load_famnet
+from tracker_ros.mot.settings import Settings
 from tracker_ros.mot.sort import SortTracker
 from tracker_ros.mot.tracker import MultiTracker
+from tracker_ros.sot import TRACKERS, load_model
 
 MULTI_TRACKERS = ("famnet", "hungarian", "sort")
+WINDOWS = (1, 4)
+"""Least and largest K."""
+VARIANTS = {
+    "k": f"past frames of the window, {WINDOWS[0]} to {WINDOWS[1]}",
+    "recover": f"off, or the single-object tracker that recovers: {', '.join(TRACKERS)}",
+    "features": f"how candidates are looked at: {', '.join(MODES)}",
+}
 
 
-def open_multi_tracker(name: str, *, threads: int = 0) -> MultiTracker:
+def open_multi_tracker(
+    name: str, *, threads: int = 0, settings: Settings | None = None
+) -> MultiTracker:
     """A tracker without targets yet.
 
-    name: famnet, hungarian (its pairwise affinity alone), sort, or the path of a model card.
-    threads: CPU threads of the networks, 0 for the engine's choice. Raises ModelError when the
-    card or a file of it is missing, damaged or does not fit.
+    name: famnet, hungarian (its pairwise affinity alone), sort, or the path of a model card;
+    after a colon, variants: `famnet:k=3,recover=off`. threads: CPU threads of the networks, 0 for
+    the engine's choice. settings: how targets are managed; SORT has its own. Raises ModelError
+    when the card or a file of it is missing, damaged or does not fit, or a variant is none.
     """
-    if name == "sort":
+    base, _, words = name.partition(":")
+    if base == "sort":
+        if words:
+            raise ModelError(f"'{name}': sort has no variants")
         return SortTracker()
-    raise ModelError(f"no multi-object tracker '{name}'; there are {', '.join(MULTI_TRACKERS)}")
+    if base not in MULTI_TRACKERS and not base.endswith((".yaml", ".yml")):
+        raise ModelError(
+            f"no multi-object tracker '{name}'; there are {', '.join(MULTI_TRACKERS)}, "
+            "or the path of a model card (.yaml)"
+        )
+    chosen = _variants(name, words)
+    pairwise = base == "hungarian"
+    features, recover = chosen.get("features", "auto"), chosen.get("recover", "siamrpnpp")
+    if features not in MODES:
+        raise ModelError(f"'{name}': features is '{features}'; choose one of {', '.join(MODES)}")
+    frames = chosen.get("k", "1" if pairwise else "2")
+    low, high = WINDOWS
+    if not frames.isdecimal() or not low <= int(frames) <= high or (pairwise and frames != "1"):
+        limits = "1" if pairwise else f"{low} to {high}"
+        raise ModelError(f"'{name}': k is '{frames}'; give {limits}")
+    card = DEFAULT_MODEL if base in MULTI_TRACKERS else base
+    return FamnetTracker(
+        load_famnet(card, threads=threads, mode=features),
+        None if recover == "off" else load_model(recover, threads=threads),
+        frames=int(frames),
+        pairwise=pairwise,
+        settings=settings,
+        name=name,
+    )
+
+
+def _variants(name: str, words: str) -> dict[str, str]:
+    chosen = {}
+    for word in filter(None, words.split(",")):
+        key, _, value = word.partition("=")
+        if key not in VARIANTS:
+            known = "; ".join(f"{key}: {text}" for key, text in VARIANTS.items())
+            raise ModelError(f"'{name}': no variant '{key}'; there are {known}")
+        chosen[key] = value
+    return chosen

@@ -45,13 +45,14 @@ class _Search(nn.Module):
         return self.network.search(search, *kernels)
 
 
-def _export(
+def export_graph(
     module: nn.Module,
     arguments: tuple[Tensor, ...],
     inputs: list[str],
     outputs: list[str],
     path: Path,
 ) -> None:
+    """Write a module as an ONNX graph, its weights as float16; the arguments give the shapes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own successor
@@ -107,9 +108,11 @@ def export_siamrpn(network: SiamRPN, instance: int, stem: Path) -> None:
     kernels = ["cls_kernel", "loc_kernel"]
     with torch.no_grad():
         values = network.template(template)
-    _export(_Template(network).eval(), (template,), ["template"], kernels, _graph(stem, "template"))
+    export_graph(
+        _Template(network).eval(), (template,), ["template"], kernels, _graph(stem, "template")
+    )
     search = torch.zeros(1, 3, instance, instance)
-    _export(
+    export_graph(
         _Search(network).eval(),
         (search, *values),
         ["search", *kernels],
@@ -127,11 +130,11 @@ def export_siamfc(network: SiamFC, scales: int, stem: Path, instance: int = 255)
     template = torch.zeros(1, 3, TEMPLATE, TEMPLATE)
     with torch.no_grad():
         kernel = network.template(template)
-    _export(
+    export_graph(
         _Template(network).eval(), (template,), ["template"], ["kernel"], _graph(stem, "template")
     )
     search = torch.zeros(scales, 3, instance, instance)
-    _export(
+    export_graph(
         _Search(network).eval(),
         (search, kernel),
         ["search", "kernel"],

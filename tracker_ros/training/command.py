@@ -12,7 +12,13 @@ import yaml
 
 from tracker_ros.errors import ModelError
 from tracker_ros.training.pictures import read_collection
-from tracker_ros.training.recipe import Recipe, read_recipe, recipe_names
+from tracker_ros.training.recipe import (
+    Recipe,
+    is_famnet,
+    read_recipe,
+    recipe_names,
+    recipe_path,
+)
 from tracker_ros.training.validation import choose_tracking, held_out_pairs, thresholds_from_tracks
 
 EPILOG = """\
@@ -37,7 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--teacher", type=Path, help="ONNX backbone to distil from; without it: from scratch"
     )
     parser.add_argument(
-        "--backbone", type=Path, help="start from this distilled backbone (.safetensors)"
+        "--backbone",
+        type=Path,
+        help="start from this distilled backbone (.safetensors); famnet: "
+        "from backbone and head of this network.safetensors of a siamrpnpp run",
+    )
+    parser.add_argument(
+        "--sequences",
+        type=Path,
+        metavar="DIR",
+        help="famnet: MOTChallenge folders to train on, "
+        "too; those without pictures teach motion alone",
     )
     parser.add_argument(
         "--held-out",
@@ -78,10 +94,14 @@ def run(args: argparse.Namespace) -> int:
     # Not above: --help and a wrong word on the command line need no torch.
     import torch
 
+    from tracker_ros.training.famnet_command import run_famnet
     from tracker_ros.training.siamese import Run, check, export, train
 
-    recipe = read_recipe(args.recipe)
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
+    path = recipe_path(args.recipe)
+    if is_famnet(path):
+        return run_famnet(args, path)
+    recipe = read_recipe(args.recipe)
     folder = args.out or Path("runs") / recipe.name
     session = Run(
         folder=folder,

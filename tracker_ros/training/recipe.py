@@ -41,13 +41,27 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in RECIPES.glob("*.yaml")))
 
 
-def read_recipe(name: str) -> Recipe:
-    """The recipe of that name, or at that path if it ends in .yaml. Raises ModelError."""
+def recipe_path(name: str) -> Path:
+    """The file of the recipe of that name, or that path if it ends in .yaml. Raises ModelError."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
     if not path.exists():
         raise ModelError(
             f"no recipe '{name}' ({path} does not exist); there are {', '.join(recipe_names())}"
         )
+    return path
+
+
+def is_famnet(path: Path) -> bool:
+    """Whether a recipe trains FAMNet, which has a form of its own. Raises ModelError."""
+    try:
+        return bool(yaml.safe_load(path.read_text())["tracker"] == "famnet")
+    except (yaml.YAMLError, OSError, TypeError, KeyError) as error:
+        raise ModelError(f"the recipe {path} is not valid: {error}") from error
+
+
+def read_recipe(name: str) -> Recipe:
+    """The recipe of that name, or at that path if it ends in .yaml. Raises ModelError."""
+    path = recipe_path(name)
     try:
         return Recipe(**yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, TypeError) as error:

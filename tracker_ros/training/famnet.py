@@ -1,0 +1,219 @@
+"""Training of FAMNet: heads and affinities through the unrolled assignment, backbone frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from tracker_ros.errors import ModelError
+from tracker_ros.networks.export_famnet import Sizes, export_famnet
+from tracker_ros.networks.famnet import FAMNet
+from tracker_ros.training.association import AUXILIARY, Association
+from tracker_ros.training.crowds import FPS, HEIGHT, WIDTH, Crowds
+from tracker_ros.training.footage import CANVAS, CellReader, Film, detected, film_of
+from tracker_ros.training.mot_films import film_of_sequence
+from tracker_ros.training.pictures import Collection
+from tracker_ros.training.schedule import Trainer
+from tracker_ros.training.windows import Window, draw_window, side_by_side
+
+BLIND = 0.15
+"""Share of batches without pictures: the network must also do with boxes alone."""
+CHECKED = 60
+"""Batches of windows that the held-out figures are taken on."""
+
+
+@dataclass(frozen=True)
+class FamnetRecipe:
+    """Everything that decides what a training run gives; keys are those of the YAML file."""
+
+    name: str
+    tracker: str
+    paper: str
+    backbone: str
+    network: Mapping[str, Any]
+    past_frames: int
+    """K."""
+    held_out: list[str]
+    """Tracks of the collection that are never trained on."""
+    held_out_sequences: list[str]
+    """Sequences of MOTChallenge that are never trained on."""
+    crowds: Mapping[str, int]
+    """`films`, and `frames` of each."""
+    shares: list[float]
+    train: Mapping[str, Any]
+    """Fields of `schedule.Trainer`."""
+
+
+def read_famnet_recipe(path: Path) -> FamnetRecipe:
+    """Read a recipe whose tracker is famnet. Raises ModelError."""
+    try:
+        return FamnetRecipe(**yaml.safe_load(path.read_text()))
+    except (OSError, yaml.YAMLError, TypeError) as error:
+        raise ModelError(f"the recipe {path} is not valid: {error}") from error
+
+
+def start_network(recipe: FamnetRecipe, weights: Path) -> FAMNet:
+    """The network with backbone and head of a trained SiamRPN++ (.safetensors).
+
+    Raises ModelError naming what is missing or of another shape.
+    """
+    arguments = dict(recipe.network)
+    network = FAMNet(tuple(arguments.pop("widths")), **arguments)
+    if not weights.is_file():
+        raise ModelError(f"{weights}: no such file; give network.safetensors of a siamrpnpp run")
+    given = load_file(weights)
+    own = network.feature.state_dict()
+    wrong = [key for key in own if key not in given or given[key].shape != own[key].shape]
+    if wrong:
+        raise ModelError(
+            f"{weights} is not of the recipe's network: {len(wrong)} tensors are missing or of "
+            f"another shape, the first is {wrong[0]}"
+        )
+    network.feature.load_state_dict({key: given[key] for key in own})
+    network.feature.backbone.requires_grad_(False)
+    return network
+
+
+@dataclass(frozen=True)
+class Films:
+    """What a run trains or is checked on, by kind."""
+
+    crowds: list[Film] = field(default_factory=list)
+    pictures: list[Film] = field(default_factory=list)
+    boxes: list[Film] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Film]:
+        """One after the other."""
+        return [*self.crowds, *self.pictures, *self.boxes]
+
+
+def compose_films(
+    collection: Collection, reader: CellReader, count: int, frames: int, seed: int
+) -> list[Film]:
+    """Films of composed crowds with noisy detections."""
+    rng = np.random.default_rng(seed)
+    crowds = Crowds(collection, seed)
+    films = []
+    for _ in tqdm(range(count), desc="composing", unit="film"):
+
+        def frame_by_frame() -> Iterator[tuple[int, Any, Any, Any, Any]]:
+            for number, frame in enumerate(crowds.film(frames)):
+                objects = [
+                    (o.identity, np.array([o.box.cx, o.box.cy, o.box.w, o.box.h]), o.seen)
+                    for o in frame.objects
+                ]
+                yield number, frame.image, *detected(objects, rng, WIDTH, HEIGHT)
+
+        films.append(film_of(frame_by_frame(), FPS, reader))
+    return films
+
+
+def read_sequences(
+    folders: Sequence[Path], reader: CellReader, seed: int
+) -> tuple[list[Film], list[Film]]:
+    """The films of MOTChallenge sequences: those with pictures, and those of boxes alone."""
+    pictures: list[Film] = []
+    boxes: list[Film] = []
+    for number, folder in enumerate(tqdm(folders, desc="reading", unit="sequence")):
+        film = film_of_sequence(folder, reader, seed + number)
+        (boxes if film.cells is None else pictures).append(film)
+    return pictures, boxes
+
+
+def train_famnet(
+    recipe: FamnetRecipe, network: FAMNet, films: Films, trainer: Trainer
+) -> dict[str, float]:
+    """Train in place; returns the smoothed figures of the training windows."""
+    rng = np.random.default_rng(trainer.seed)
+    association = Association(network, films.all, trainer.device)
+    kinds = _choices(recipe, films)
+
+    def draw() -> Iterator[Window]:
+        while True:
+            yield _batch(films.all, kinds, recipe.past_frames, trainer.batch, rng)
+
+    step = iter(range(trainer.steps))
+
+    def loss(window: Window) -> tuple[Tensor, dict[str, float]]:
+        early = next(step) < trainer.steps / 3
+        solved = association.solve(
+            window, way=int(rng.integers(2)), blind=bool(rng.random() < BLIND)
+        )
+        value = sum((layer.loss(AUXILIARY if early else AUXILIARY / 5) for layer in solved[1:]),
+                    start=solved[0].loss(AUXILIARY if early else AUXILIARY / 5))  # fmt: skip
+        return value, {"right": solved[-1].recall}
+
+    return trainer.run(network, draw(), loss, name=recipe.name)
+
+
+def _choices(recipe: FamnetRecipe, films: Films) -> list[tuple[float, range]]:
+    """Share and numbers of the films of each kind that there are any of."""
+    kinds, start = [], 0
+    for share, some in zip(recipe.shares, (films.crowds, films.pictures, films.boxes), strict=True):
+        if some and share > 0:
+            kinds.append((share, range(start, start + len(some))))
+        start += len(some)
+    return kinds
+
+
+def _batch(
+    films: Sequence[Film], kinds: Sequence[tuple[float, range]], past: int, count: int,
+    rng: np.random.Generator,
+) -> Window:  # fmt: skip
+    shares = np.array([share for share, _ in kinds])
+    drawn = []
+    for _ in range(count):
+        numbers = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))][1]
+        film = int(rng.choice(numbers))
+        drawn.append((film, draw_window(films[film], past + 1, rng)))
+    return side_by_side(drawn)
+
+
+@torch.no_grad()
+def check_famnet(network: FAMNet, films: Sequence[Film], past: int) -> dict[str, float]:
+    """Share of the right pairs that windows of held-out films are solved with, by each way."""
+    association = Association(network.eval(), films)
+    figures = {}
+    for name, way, blind in (("crops", 0, False), ("frame", 1, False), ("boxes", 0, True)):
+        rng = np.random.default_rng(7)
+        kinds = [(1.0, range(len(films)))]
+        found = [
+            association.solve(_batch(films, kinds, past, 4, rng), way=way, blind=blind)[-1]
+            for _ in range(CHECKED)
+        ]
+        figures[f"held_out_windows_{name}"] = round(
+            float(np.mean([layer.recall for layer in found])), 4
+        )
+    return figures
+
+
+def export(network: FAMNet, recipe: FamnetRecipe, stem: Path) -> dict[str, Any]:
+    """Write the graphs; returns the card's `network` section."""
+    sizes = Sizes(canvas=CANVAS)
+    export_famnet(network, sizes, stem)
+    return {
+        "hidden": network.hidden,
+        "canvas": list(sizes.canvas),
+        "candidates": sizes.candidates,
+        "crops": sizes.crops,
+        "pairs": sizes.pairs,
+        "triples": sizes.triples,
+        "birth": float(network.birth),
+        "end": float(network.end),
+        "temperature": float(network.log_temperature.exp()),
+    }
+
+
+def save(network: FAMNet, path: Path) -> None:
+    """Write the weights."""
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, path)

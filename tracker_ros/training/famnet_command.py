@@ -1,0 +1,128 @@
+"""`tracker_ros train famnet`: films, training, export and the card."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import torch
+import yaml
+
+from tracker_ros.errors import DataError, ModelError
+from tracker_ros.networks.famnet import FAMNet
+from tracker_ros.training.famnet import (
+    FamnetRecipe,
+    Films,
+    check_famnet,
+    compose_films,
+    export,
+    read_famnet_recipe,
+    read_sequences,
+    save,
+    start_network,
+    train_famnet,
+)
+from tracker_ros.training.footage import CellReader, Film
+from tracker_ros.training.pictures import Collection, read_collection
+from tracker_ros.training.schedule import Trainer
+
+HELD_OUT_FILMS = 12
+
+
+def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
+    """Train FAMNet as the options of `tracker_ros train` say; everything is checked first."""
+    recipe = read_famnet_recipe(recipe_path)
+    folder = args.out or Path("runs") / recipe.name
+    if args.backbone is None:
+        raise ModelError(
+            "FAMNet stands on the backbone of a trained SiamRPN++: train that first and give its "
+            "weights, --backbone runs/siamrpnpp_alexnet_small/network.safetensors"
+        )
+    network = start_network(recipe, args.backbone)
+    trainer = _trainer(recipe, args)
+    sequences, held_out = _sequences(args.sequences, recipe)
+    names = args.held_out or recipe.held_out
+    collection, held_tracks = read_collection(args.data).split(names)
+    reader = CellReader(network.feature.backbone, args.device)
+    films = _films(recipe, collection, sequences, reader, args)
+    others = Collection(held_tracks, collection.stills, collection.unlabelled)
+    checked = _held_out(recipe, others, held_out, reader, args)
+    network.feature.backbone.cpu()
+    train_famnet(recipe, network, films, trainer)
+    folder.mkdir(parents=True, exist_ok=True)
+    save(network, folder / "network.safetensors")
+    measured = check_famnet(network.cpu(), checked, recipe.past_frames)
+    card = _write_card(recipe, network, folder, measured, args)
+    print(f"card: {card}\nmeasured: {measured}")
+    return 0
+
+
+def _trainer(recipe: FamnetRecipe, args: argparse.Namespace) -> Trainer:
+    try:
+        trainer = Trainer(**recipe.train, seed=args.seed, device=args.device)
+        torch.zeros(1, device=args.device)
+    except TypeError as error:
+        raise ModelError(f"recipe '{recipe.name}', section train: {error}") from error
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"--device {args.device} cannot be used: {error}") from error
+    return dataclasses.replace(trainer, steps=max(1, round(trainer.steps * args.scale)))
+
+
+def _sequences(folder: Path | None, recipe: FamnetRecipe) -> tuple[list[Path], list[Path]]:
+    """The MOTChallenge sequences to train on, and those held out."""
+    if folder is None:
+        return [], []
+    if not folder.is_dir():
+        raise DataError(f"--sequences {folder}: no such folder; expected NAME/seqinfo.ini in it")
+    found = sorted(path.parent for path in folder.glob("*/seqinfo.ini"))
+    if not found:
+        raise DataError(f"--sequences {folder}: no NAME/seqinfo.ini in it")
+    held = [path for path in found if path.name in recipe.held_out_sequences]
+    return [path for path in found if path not in held], held
+
+
+def _films(
+    recipe: FamnetRecipe, collection: Collection, sequences: list[Path], reader: CellReader,
+    args: argparse.Namespace,
+) -> Films:  # fmt: skip
+    count = max(1, round(recipe.crowds["films"] * min(args.scale, 1.0)))
+    crowds = compose_films(collection, reader, count, recipe.crowds["frames"], args.seed)
+    return Films(crowds, *read_sequences(sequences, reader, args.seed))
+
+
+def _held_out(
+    recipe: FamnetRecipe, collection: Collection, sequences: list[Path], reader: CellReader,
+    args: argparse.Namespace,
+) -> list[Film]:  # fmt: skip
+    count = max(1, round(HELD_OUT_FILMS * min(args.scale, 1.0)))
+    crowds = compose_films(collection, reader, count, recipe.crowds["frames"], args.seed + 1)
+    pictures, _ = read_sequences(sequences, reader, args.seed)
+    return [*crowds, *pictures]
+
+
+def _write_card(
+    recipe: FamnetRecipe, network: FAMNet, folder: Path, measured: dict[str, float],
+    args: argparse.Namespace,
+) -> Path:  # fmt: skip
+    stem = folder / "weights" / recipe.name
+    section = export(network, recipe, stem)
+    files = {
+        path.suffixes[0][1:]: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(stem.parent.glob(f"{recipe.name}.*.onnx"))
+    }
+    card = folder / f"{recipe.name}.yaml"
+    content = {
+        "name": recipe.name,
+        "tracker": recipe.tracker,
+        "paper": recipe.paper,
+        "backbone": recipe.backbone,
+        "licence": args.licence,
+        "trained_on": args.trained_on or [args.data.resolve().name],
+        "files": files,
+        "network": section,
+        "measured": measured,
+    }
+    card.write_text(yaml.safe_dump(content, sort_keys=False, width=100))
+    return card
