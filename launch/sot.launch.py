@@ -27,6 +27,11 @@ def generate_launch_description() -> LaunchDescription:
                 "image", default_value="image", description="image topic of the camera"
             ),
             DeclareLaunchArgument(
+                "detections",
+                default_value="mot/tracks",
+                description="topic whose identities the service ~/follow takes over",
+            ),
+            DeclareLaunchArgument(
                 "tracker",
                 default_value="",
                 choices=["", "siamrpnpp", "siamfc"],
@@ -99,7 +104,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     shared = {
         "package": "tracker_ros",
         "namespace": value("namespace"),
-        "remappings": [("image", value("image"))],
+        "remappings": [("image", value("image")), ("detections", value("detections"))],
         "output": "screen",
         "ros_arguments": ["--log-level", value("log_level")],
     }

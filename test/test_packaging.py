@@ -198,6 +198,17 @@ def test_the_scripts_are_what_the_launch_file_starts() -> None:
     assert started <= {path.name for path in (ROOT / "scripts").iterdir()}
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "launch").iterdir()), ids=lambda path: path.name)
+def test_a_launch_file_starts_scripts_and_reads_a_file_of_parameters_that_there_are(
+    file: Path,
+) -> None:
+    text = file.read_text()
+    started = set(re.findall(r'executable="(\w+)"', text))
+    assert started and started <= {path.name for path in (ROOT / "scripts").iterdir()}
+    read = set(re.findall(r'"config", "([\w.]+)"', text))
+    assert read and read <= {path.name for path in (ROOT / "config").iterdir()}
+
+
 # --- requirements --------------------------------------------------------------------------------
 
 

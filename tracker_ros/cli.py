@@ -30,6 +30,8 @@ COMMANDS = (
     Command("eval", "tracker_ros.evaluation.command", "score trackers on sequences with truth"),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
     Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target"),
+    Command("mot", "tracker_ros.nodes.mot_node", "the node that gives detections identities"),
+    Command("detector", "tracker_ros.nodes.detector_node", "the node that detects objects"),
     Command("camera", "tracker_ros.nodes.camera_node", "publish a film as a camera"),
 )
 
@@ -40,6 +42,7 @@ examples:
   tracker_ros demo                            a rendered scene: nothing to prepare
   tracker_ros demo --video street.mp4 --box 300,120,80,60
   tracker_ros sot --ros-args -r image:=/camera/image_raw
+  tracker_ros mot --ros-args -r image:=/camera/image_raw -r detections:=/detector/detections
   tracker_ros eval sot --data sequences --limit 300
 
 'tracker_ros COMMAND --help' describes a command.
@@ -50,6 +53,8 @@ INSTALL = {
     "onnxruntime": "pip install 'onnxruntime>=1.15'",
     "torch": "./run train installs it; elsewhere: pip install 'tracker_ros[train]'",
     "tqdm": "pip install tqdm",
+    # Without its dependencies: among them is an OpenCV that would overwrite ours.
+    "trackeval": "./run eval mot installs it; elsewhere: pip install --no-deps trackeval==1.3.0",
 }
 """Libraries that a machine may lack, and how they come."""
 REFUSED = 2

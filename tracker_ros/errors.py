@@ -20,6 +20,10 @@ class ImageError(TrackerRosError):
         """Short stable key to count by: encoding, step, size, data, message or compressed."""
 
 
+class DetectionsError(TrackerRosError):
+    """An array of detections cannot be read."""
+
+
 class TargetError(TrackerRosError):
     """A target cannot be accepted: NaN, empty or off-image box, stamp outside the history."""
 

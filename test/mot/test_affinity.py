@@ -111,9 +111,7 @@ def test_figures_do_not_change_with_the_scale_of_the_picture() -> None:
 
 
 def test_a_steady_walk_has_no_turn_whatever_the_gaps() -> None:
-    a, b, c = (
-        candidates(moved(100.0 * time), time=time) for time in (0.0, 0.04, 0.2)
-    )
+    a, b, c = (candidates(moved(100.0 * time), time=time) for time in (0.0, 0.04, 0.2))
     steady = compare_triples(a, b, c, np.zeros((1, 3), np.intp), np.zeros(1))[0]
     assert steady[:4] == pytest.approx([0, 0, 0, 0], abs=1e-6)
     back = candidates(moved(-20.0), time=0.2)

@@ -29,9 +29,7 @@ def complete(*sizes: int) -> Hypotheses:
     layers = []
     for layer in window.layers:
         kept, of = np.unique(layer.of_hypothesis[real], return_inverse=True)
-        layers.append(
-            type(layer)(layer.source[kept], layer.target[kept], of.ravel(), layer.shape)
-        )
+        layers.append(type(layer)(layer.source[kept], layer.target[kept], of.ravel(), layer.shape))
     return Hypotheses(window.nodes[real], tuple(layers))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,9 @@ SIZES = Sizes(canvas=(320, 240), candidates=8, crops=2, pairs=16, triples=16)
 @pytest.fixture(scope="module")
 def network() -> FAMNet:
     torch.manual_seed(0)
-    net = FAMNet(SLIM, 16).train()
+    net = FAMNet(SLIM, 16)
+    for part in net.feature.children():
+        part.train()
     with torch.no_grad():  # batch statistics of real size
         for _ in range(3):
             net.embed(net.feature.backbone(torch.rand(8, 3, 127, 127) * 255))
@@ -37,7 +40,7 @@ def network() -> FAMNet:
 
 def window_of(seed: int, *sizes: int) -> tuple[assignment.Hypotheses, np.ndarray]:
     rng = np.random.default_rng(seed)
-    gates = [rng.uniform(size=pair) < 0.8 for pair in zip(sizes, sizes[1:], strict=False)]
+    gates = [rng.uniform(size=pair) < 0.8 for pair in pairwise(sizes)]
     window = assignment.enumerate_hypotheses(gates)
     return window, rng.uniform(0.05, 1.0, len(window))
 
@@ -114,7 +117,8 @@ def test_exported_graphs_give_what_the_network_gives(network: FAMNet, tmp_path: 
         shape = (16, 16, 16)
         expected = network.phi(
             network.correlation(
-                torch.from_numpy(templates).reshape(shape), torch.from_numpy(searches).reshape(shape)
+                torch.from_numpy(templates).reshape(shape),
+                torch.from_numpy(searches).reshape(shape),
             ),
             torch.from_numpy(figures),
             torch.from_numpy(seen),

@@ -16,7 +16,7 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -127,11 +127,12 @@ class Answer:
 class Sot:
     """A running node, seen through its topics and services."""
 
+    node_name = "sot"
     _stamps = itertools.count(1_000 * 10**9 + 7, PERIOD)
 
     def __init__(self, process: RosProcess, peer: Peer, namespace: str = "") -> None:
         self.process, self.ros, self.namespace = process, peer, namespace
-        name = self.name = f"{namespace}/sot"
+        name = self.name = f"{namespace}/{self.node_name}"
         self.tracks: list[Detection2DArray] = peer.collect(Detection2DArray, f"{name}/tracks", 100)
         self.statuses: list[TrackerStatus] = peer.collect(TrackerStatus, f"{name}/status", 100)
         self.diagnostics: list[DiagnosticArray] = peer.collect(DiagnosticArray, "/diagnostics")
@@ -254,13 +255,13 @@ class Sot:
     # --- diagnostics -----------------------------------------------------------------------------
 
     def wait_for_diagnostics(self, name: str, words: str, timeout: float = 8.0) -> Any:
-        """Wait until the message or a value of the entry `sot: name` holds the words."""
+        """Wait until the message or a value of the node's entry `name` holds the words."""
         seen: list[Any] = []
 
         def told() -> bool:
             for array in list(self.diagnostics):
                 for entry in array.status:
-                    if entry.name == f"sot: {name}":
+                    if entry.name == f"{self.node_name}: {name}":
                         text = [entry.message, *(f"{v.key}: {v.value}" for v in entry.values)]
                         seen[:] = [entry, text]
                         if any(words in line for line in text):
@@ -276,21 +277,29 @@ class Sot:
         return seen[0]
 
 
+AnySot = TypeVar("AnySot", bound=Sot)
+
+
 def running_node(*ros_arguments: str) -> Iterator[Sot]:
     """A node and a peer for a whole module; ended, and its clean end checked, after it."""
-    process = RosProcess([*TRACKER_ROS, "sot", "--ros-args", *ros_arguments])
+    yield from running(Sot, *ros_arguments)
+
+
+def running(kind: type[AnySot], *ros_arguments: str) -> Iterator[AnySot]:
+    """The same for a node that is seen through another class."""
+    process = RosProcess([*TRACKER_ROS, kind.node_name, "--ros-args", *ros_arguments])
     try:
         process.wait_for("active: waiting for images on /image", 60.0)
         peer = Peer("camera_and_operator")
         try:
-            yield Sot(process, peer)
+            yield kind(process, peer)
         finally:
             peer.close()
     finally:
         process.finish()
 
 
-def fresh(sot: Sot) -> Iterator[Sot]:
+def fresh(sot: AnySot) -> Iterator[AnySot]:
     """The node just activated: no image, no target, no count."""
     assert sot.change_state(Transition.TRANSITION_DEACTIVATE)
     sot.forget()

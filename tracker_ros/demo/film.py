@@ -102,23 +102,30 @@ def write_sheet(
     moments = [moment for moment in choose_moments(source, recording) if moment[0] in kept]
     if not moments:
         raise DataError(f"{path}: there is no frame to show")
-    first = kept[moments[0][0]]
+    write_panels(path, [(kept[i], f"{i / source.fps:.1f} s   {words}") for i, words in moments])
+
+
+def write_panels(path: Path, panels: Sequence[tuple[UInt8Image, str]]) -> None:
+    """Write pictures with a line of words each, side by side, as one picture.
+
+    Raises DataError when it cannot be written.
+    """
+    first = panels[0][0]
     height = round(PANEL_WIDTH * first.shape[0] / first.shape[1])
     gap, bar = 4, 30
-    rows = -(-len(moments) // SHEET_COLUMNS)
+    rows = -(-len(panels) // SHEET_COLUMNS)
     sheet = np.full(
         (rows * (height + bar + gap) + gap, SHEET_COLUMNS * (PANEL_WIDTH + gap) + gap, 3),
         24,
         np.uint8,
     )
-    for number, (index, caption) in enumerate(moments):
+    for number, (picture, words) in enumerate(panels):
         row, column = divmod(number, SHEET_COLUMNS)
         top, left = gap + row * (height + bar + gap), gap + column * (PANEL_WIDTH + gap)
-        panel = cv2.resize(kept[index], (PANEL_WIDTH, height), interpolation=cv2.INTER_AREA)
+        panel = cv2.resize(picture, (PANEL_WIDTH, height), interpolation=cv2.INTER_AREA)
         sheet[top : top + height, left : left + PANEL_WIDTH] = panel
-        when = f"{index / source.fps:.1f} s   {caption}"
         place = (left + 10, top + height + 21)
-        cv2.putText(sheet, when, place, FONT, 0.55, (225, 225, 225), 1, cv2.LINE_AA)
+        cv2.putText(sheet, words, place, FONT, 0.55, (225, 225, 225), 1, cv2.LINE_AA)
     path.parent.mkdir(parents=True, exist_ok=True)
     options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 85]
     if not cv2.imwrite(str(path), sheet, options):

@@ -19,17 +19,21 @@ class LiveLine:
         self._pending = False
 
     def show(self, record: FrameRecord, fps: float, dropped: int, truth: Box | None) -> None:
-        """Show one frame; at most 10 a second, so that it can be read."""
-        now = time.monotonic()
-        if now - self._shown < (0.1 if self._in_place else 1.0):
-            return
-        self._shown = now
+        """Show one frame."""
         box = record.box
         overlap = f"   IoU {box.iou(truth):.2f}" if truth and record.state.visible else ""
         text = (
             f"{record.state.name:<10}  box {box.x:4.0f},{box.y:4.0f} {box.w:3.0f}x{box.h:<3.0f}  "
             f"{fps:4.1f} fps   age {record.frame_age * 1e3:3.0f} ms   dropped {dropped}{overlap}"
         )
+        self.rewrite(text)
+
+    def rewrite(self, text: str) -> None:
+        """Put other words into the line; at most 10 a second, so that they can be read."""
+        now = time.monotonic()
+        if now - self._shown < (0.1 if self._in_place else 1.0):
+            return
+        self._shown = now
         if self._in_place:
             sys.stdout.write(f"\r\x1b[K{text}")
             self._pending = True

@@ -1,17 +1,19 @@
-"""Starts the processes of the demo and ends every one of them, whatever happens."""
+"""Starts the processes of a demo, where only they meet, and ends every one of them in the end."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 _PATIENCE = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))
 """Signals to end a process with, and seconds to wait after each.
@@ -121,3 +123,64 @@ def _signal_group(leader: int, signal_number: signal.Signals) -> None:
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def wait_for(listener: Child, nodes: Sequence[Child], camera: Child) -> None:
+    """Wait for the listener; return at once when it cannot succeed any more."""
+    while listener.exit_code is None:
+        for child in (*nodes, camera):
+            # The camera ends first when all is well; the nodes never do.
+            if child.exit_code is not None and (child is not camera or child.exit_code != 0):
+                code = child.exit_code
+                print(f"\ndemo: the {child.name} process ended with code {code}", file=sys.stderr)
+                return
+        time.sleep(0.05)
+
+
+def ros_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Make the environment of the demo's processes: they meet each other and nobody else.
+
+    A ROS_DOMAIN_ID that the user has set is kept; otherwise a free one is taken.
+    """
+    result = dict(environment)
+    if not result.get("ROS_DOMAIN_ID"):
+        result["ROS_DOMAIN_ID"] = str(free_domain_id())
+    if result.get("ROS_DISTRO") == "humble":
+        result["ROS_LOCALHOST_ONLY"] = "1"
+    else:
+        result["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    return result
+
+
+def free_domain_id() -> int:
+    """Choose a ROS domain in which no participant of this machine is seen.
+
+    Domains 1 to 100 keep clear of the ephemeral ports; the first participant of domain d binds
+    the UDP ports 7400 + 250 d and 7410 + 250 d (RTPS specification, 9.6.1.1).
+    """
+    domains = list(range(1, 101))
+    random.shuffle(domains)
+    return next((domain for domain in domains if _is_free(domain)), domains[0])
+
+
+def _is_free(domain: int) -> bool:
+    for port in (7400 + 250 * domain, 7410 + 250 * domain):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                return False
+    return True
+
+
+def interrupt_on_signals() -> None:
+    """Make SIGINT and SIGTERM raise KeyboardInterrupt.
+
+    SIGINT too: a script's background job inherits it ignored, and would not end on it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

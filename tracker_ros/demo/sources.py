@@ -16,12 +16,15 @@ import cv2
 import numpy as np
 
 from tracker_ros.demo.bag import BagSource
+from tracker_ros.demo.mot_sources import CrowdSource, MotFolderSource, is_mot_folder
 from tracker_ros.demo.scene import Scene
 from tracker_ros.errors import DataError, TargetError
 from tracker_ros.evaluation.datasets import TRUTH_FILE, list_images, read_truth
 from tracker_ros.evaluation.metrics import has_target
 from tracker_ros.geometry import MIN_SIDE, Box, UInt8Image
 
+SCENES = ("road", "square")
+"""What the project renders itself: a drive, and people in a square."""
 DEFAULT_FPS = 30.0
 """Of sources that do not say their own, hertz."""
 
@@ -181,6 +184,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         "--bag", type=Path, metavar="FILE", help="ROS 2 bag: an .mcap or .db3 file, or its folder"
     )
     group.add_argument("--topic", help="image topic in the bag (default: the first one)")
+    group.add_argument("--scene", choices=SCENES, help="which one: a drive, or people in a square")
     group.add_argument("--size", type=_size, metavar="WxH", help="of the scene (default: 640x480)")
     group.add_argument(
         "--fps", type=_positive, help="frames per second (default: the source's own, else 30)"
@@ -190,7 +194,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
 
 def source_arguments(args: argparse.Namespace) -> list[str]:
     """Give back the command line that `add_source_arguments` parsed, for another process."""
-    options = ("sequence", "video", "camera", "bag", "topic", "fps", "limit")
+    options = ("sequence", "video", "camera", "bag", "topic", "scene", "fps", "limit")
     words: list[str] = []
     for option in options:
         value = getattr(args, option)
@@ -207,6 +211,8 @@ def open_source(args: argparse.Namespace) -> Source:
         raise DataError(f"--limit {args.limit}: at least one frame is needed")
     if args.topic is not None and args.bag is None:
         raise DataError(f"--topic {args.topic} names a topic in a bag; give --bag FILE too")
+    if args.sequence is not None and is_mot_folder(args.sequence):
+        return MotFolderSource(args.sequence, args.fps)
     if args.sequence is not None:
         return SequenceSource(args.sequence, args.fps or DEFAULT_FPS)
     if args.video is not None:
@@ -216,6 +222,8 @@ def open_source(args: argparse.Namespace) -> Source:
     if args.bag is not None:
         return BagSource(args.bag, args.topic)
     width, height = args.size or (640, 480)
+    if args.scene == "square":
+        return CrowdSource(width, height, args.fps or DEFAULT_FPS)
     return SceneSource(width, height, args.fps or DEFAULT_FPS)
 
 

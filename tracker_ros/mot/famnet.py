@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.mot.detections import Detection, pairwise_iou
 from tracker_ros.mot.model import FamnetModel
-from tracker_ros.mot.recovery import APART, Recovery
+from tracker_ros.mot.recovery import Recovery
 from tracker_ros.mot.settings import Settings
 from tracker_ros.mot.targets import Embedding, Observation, Target
 from tracker_ros.mot.window import (
@@ -34,6 +34,8 @@ Float64 = npt.NDArray[np.float64]
 
 
 USUAL_STEP = 0.01
+SAME_PLACE = 0.5
+"""A detection that overlaps a recovered target so much is that target."""
 
 
 class FamnetTracker:
@@ -242,7 +244,7 @@ def _same_place(
     boxes = np.array([observation.box, *(found[column].box for column in columns)])
     overlap = pairwise_iou(_corners(boxes[:1]), _corners(boxes[1:]))[0]
     best = int(overlap.argmax())
-    return columns[best] if overlap[best] >= APART else None
+    return columns[best] if overlap[best] >= SAME_PLACE else None
 
 
 def _corners(boxes: Float64) -> Float64:

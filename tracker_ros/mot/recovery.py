@@ -17,8 +17,8 @@ Float64 = npt.NDArray[np.float64]
 
 SIZE_CHANGE = (0.7, 1.4)
 """A recovered box whose width or height changes beyond this is not believed."""
-APART = 0.5
-"""Nor is one that overlaps a detected target so much: it is that target."""
+APART = 0.3
+"""Nor is one that overlaps a detected target so much: it shows that target, not what it hides."""
 
 
 class Recovery:
@@ -52,7 +52,9 @@ class Recovery:
                 continue
             if estimate.evidence.score < target.settings.recover_score:
                 continue
-            box = np.array([estimate.box.cx, estimate.box.cy, estimate.box.w, estimate.box.h])
+            # Its place, in the size that the target has: a detector knows that better.
+            size = target.expected(time)[2:]
+            box = np.array([estimate.box.cx, estimate.box.cy, *size])
             found[target.id] = Observation(box, time, estimate.evidence.score, None)
             taken.append(estimate.box)
         return found

@@ -24,7 +24,7 @@ class Settings:
     """A target that is not seen for so long ends."""
     recover: bool = True
     """Follow a target that the detector missed with a single-object tracker."""
-    recover_score: float = 0.6
+    recover_score: float = 0.8
     """Lowest score of that tracker to believe it."""
     recover_frames: int = 10
     """Frames in a row that a target may be recovered without a detection."""

@@ -25,6 +25,8 @@ MARGIN = 43
 """Pixels from the border of an unpadded input to the middle of its first cell."""
 GEOMETRY = 12
 """Figures that compare two candidates' boxes; mot/affinity.py makes them."""
+DROPOUT = 0.2
+"""Share of the channels of a correlation that training leaves out."""
 LONG_TERM = 7
 """Figures that compare three boxes of a hypothesis; mot/affinity.py makes them."""
 
@@ -41,6 +43,7 @@ class FAMNet(nn.Module):
         self.hidden = hidden
         self.feature = _Feature(widths, hidden)
         self.similarity = nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(DROPOUT)
         self.unseen = nn.Parameter(torch.zeros(hidden))
         self.geometry = nn.Sequential(nn.Linear(GEOMETRY, 32), nn.ReLU())
         self.pair = nn.Sequential(nn.Linear(hidden + 32, 64), nn.ReLU(), nn.Linear(64, 1))
@@ -65,7 +68,7 @@ class FAMNet(nn.Module):
         correlation (..., hidden); geometry (..., 12); seen (...,) is 1 where both have a
         picture, 0 where boxes alone must do.
         """
-        appearance = self.similarity(correlation)
+        appearance = self.similarity(self.dropout(correlation))
         appearance = torch.where(seen[..., None] > 0.5, appearance, self.unseen)
         joined = torch.cat((appearance, self.geometry(geometry)), -1)
         logit: Tensor = self.pair(joined).squeeze(-1)
@@ -82,7 +85,10 @@ class FAMNet(nn.Module):
 
 
 class _Feature(nn.Module):
-    """Backbone and the classification branch of the head, under SiamRPN++'s names."""
+    """Backbone and the classification branch of the head, under SiamRPN++'s names.
+
+    They stay as SiamRPN++ trained them: tuned on little data they fit it alone.
+    """
 
     def __init__(self, widths: tuple[int, ...], hidden: int) -> None:
         super().__init__()
@@ -90,6 +96,11 @@ class _Feature(nn.Module):
         branch = DepthwiseBranch(self.backbone.out_channels, hidden, 1)
         del branch.head  # the affinity takes its place
         self.rpn_head = nn.ModuleDict({"cls": branch})
+        self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> _Feature:
+        """Stay in evaluation mode: the statistics of normalisation are part of what was learned."""
+        return super().train(False)
 
 
 def sample_cells(features: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -85,9 +85,9 @@ class FramePublisher:
         """Full name of the image topic."""
         return str(self._images.topic_name)
 
-    def is_heard(self, infos: int) -> bool:
-        """Whether somebody receives the images, and at least so many `camera_info`."""
-        heard = self._images.get_subscription_count() > 0
+    def is_heard(self, images: int, infos: int) -> bool:
+        """Whether at least so many receive the images, and so many `camera_info`."""
+        heard = self._images.get_subscription_count() >= images
         return heard and self._infos.get_subscription_count() >= infos
 
     def publish_image(self, image: UInt8Image) -> None:
@@ -239,6 +239,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start when somebody has subscribed to the images",
     )
     parser.add_argument(
+        "--image-subscribers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with it: when so many have subscribed (default: %(default)s)",
+    )
+    parser.add_argument(
         "--info-subscribers",
         type=int,
         default=0,
@@ -271,7 +278,9 @@ def run(args: argparse.Namespace) -> int:
         log.info(f"{source.name} at {source.fps:g} Hz on {publisher.topic}, {args.reliability}")
         if args.wait_for_subscriber:
             log.info("waiting for a subscriber")
-            while rclpy.ok() and not publisher.is_heard(args.info_subscribers):
+            while rclpy.ok() and not publisher.is_heard(
+                args.image_subscribers, args.info_subscribers
+            ):
                 time.sleep(0.02)
             _sleep_until(time.monotonic() + SETTLE)
         count, seconds = play(source, publisher, args, log)

@@ -1,4 +1,4 @@
-"""Reads serialized sensor_msgs/Image and CompressedImage (CDR) without copying the pixels.
+"""Reads serialized messages (CDR): sensor_msgs/Image and CompressedImage, the pixels not copied.
 
 A deserialiser would copy them: 6 MB, a millisecond, for each 1080p image. And it trusts its input;
 here every length is checked against what is there, because a network delivers anything.
@@ -10,9 +10,10 @@ byte order; after them every number lies at a multiple of its size, counted from
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tracker_ros.errors import ImageError
+from tracker_ros.errors import ImageError, TrackerRosError
 
 _ENCAPSULATION = 4
 _BIG_ENDIAN, _LITTLE_ENDIAN = b"\x00\x00", b"\x00\x01"
@@ -64,12 +65,12 @@ def read_header(raw: bytes) -> Stamped:
 
     Raises ImageError with the cause "message".
     """
-    return _Reader(raw).header()
+    return Reader(raw).header()
 
 
 def read_image(raw: bytes) -> ImageMessage:
     """Read a sensor_msgs/Image. Raises ImageError with the cause "message"."""
-    reader = _Reader(raw)
+    reader = Reader(raw)
     return ImageMessage(
         header=reader.header(),
         height=reader.uint32("height"),
@@ -83,7 +84,7 @@ def read_image(raw: bytes) -> ImageMessage:
 
 def read_compressed(raw: bytes) -> CompressedMessage:
     """Read a sensor_msgs/CompressedImage. Raises ImageError with the cause "message"."""
-    reader = _Reader(raw)
+    reader = Reader(raw)
     return CompressedMessage(
         header=reader.header(),
         format=reader.string("format"),
@@ -91,16 +92,28 @@ def read_compressed(raw: bytes) -> CompressedMessage:
     )
 
 
-class _Reader:
+class Reader:
     """Reads one field after the other; `name` of a field is for the error."""
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, broken: Callable[[str], TrackerRosError] | None = None) -> None:
+        """broken: makes the error from what is wrong; without it, an ImageError."""
+        self._broken = broken or _broken
         self._view = memoryview(raw).cast("B")
         self._at = _ENCAPSULATION
         kind = bytes(self._view[:2])
         if len(self._view) < _ENCAPSULATION or kind not in (_BIG_ENDIAN, _LITTLE_ENDIAN):
-            raise _broken(f"it begins with the bytes '{kind.hex()}', so it is not plain CDR")
+            raise self._broken(f"it begins with the bytes '{kind.hex()}', so it is not plain CDR")
         self._order = "<" if kind == _LITTLE_ENDIAN else ">"
+
+    @property
+    def order(self) -> str:
+        """The byte order, as `struct` has it."""
+        return self._order
+
+    @property
+    def offset(self) -> int:
+        """Bytes read so far, counted from the end of the encapsulation as alignment is."""
+        return self._at - _ENCAPSULATION
 
     def header(self) -> Stamped:
         """A std_msgs/Header."""
@@ -123,11 +136,12 @@ class _Reader:
             return ""
         value = bytes(self._take(length, name))
         if value.find(0) != length - 1:
-            raise _broken(f"{name} does not end, or not only, with NUL")
+            raise self._broken(f"{name} does not end, or not only, with NUL")
         try:
             return value[:-1].decode()
         except UnicodeDecodeError as error:
-            raise _broken(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
+            place = f"{error.reason} at byte {error.start}"
+            raise self._broken(f"{name} is not UTF-8: {place}") from error
 
     def uint8_sequence(self, name: str) -> memoryview:
         """A sequence of bytes: a view of them."""
@@ -138,7 +152,7 @@ class _Reader:
         start = self._at + (_ENCAPSULATION - self._at) % align
         left = len(self._view) - start
         if size > left:
-            raise _broken(f"{name} takes {size} bytes, and only {max(left, 0)} are left")
+            raise self._broken(f"{name} takes {size} bytes, and only {max(left, 0)} are left")
         self._at = start + size
         return self._view[start : self._at]
 

@@ -9,9 +9,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from tracker_ros.nodes.camera_input import CameraInput
-from tracker_ros.nodes.outputs import Counters, LastFrame
-from tracker_ros.nodes.worker import TrackingWorker
-from tracker_ros.sot import LoadedModel
+from tracker_ros.nodes.outputs import About, Counters, LastFrame
+from tracker_ros.nodes.thread import WorkerThread
 from tracker_ros.track import TrackState
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -47,11 +46,11 @@ class Problems:
             for of_cause in (self._count, self._reason, self._seen, self._logged):
                 of_cause.clear()
 
-    def add(self, cause: str, reason: str) -> None:
-        """Count a problem; `cause` is a short stable key."""
+    def add(self, cause: str, reason: str, number: int = 1) -> None:
+        """Count a problem, or several of a kind; `cause` is a short stable key."""
         now = perf_counter()
         with self._lock:
-            self._count[cause] = self._count.get(cause, 0) + 1
+            self._count[cause] = self._count.get(cause, 0) + number
             self._reason[cause], self._seen[cause] = reason, now
             log = now - self._logged.get(cause, -self.QUIET) >= self.QUIET
             if log:
@@ -80,8 +79,8 @@ def status(name: str, level: Any, message: str, values: dict[str, str]) -> Diagn
 
 
 def node_status(
-    name: str, phase: str, failure: str, model: LoadedModel | None,
-    worker: TrackingWorker | None, failures: Problems,
+    name: str, phase: str, failure: str, model: About | None,
+    worker: WorkerThread | None, failures: Problems,
 ) -> DiagnosticStatus:  # fmt: skip
     """What the node is doing, and with what."""
     values = {"state": phase}
@@ -153,7 +152,7 @@ def _judge_camera(
 
 
 def targets_status(
-    name: str, last: LastFrame | None, notice: str, worker: TrackingWorker | None
+    name: str, last: LastFrame | None, notice: str, worker: WorkerThread | None
 ) -> DiagnosticStatus:
     """How the targets are; `notice` is why there are none, if something ended them."""
     if last is None or not last.tracks:

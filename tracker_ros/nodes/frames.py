@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -75,6 +76,14 @@ class FrameHistory:
                 return self._frames[index]
             return None
 
+    def nearest(self, ns: int, tolerance: int) -> Frame | None:
+        """The frame whose stamp is nearest, at most `tolerance` nanoseconds away, or None."""
+        with self._lock:
+            index = bisect.bisect_left(self._frames, ns, key=_stamp)
+            beside = list(itertools.islice(self._frames, max(index - 1, 0), index + 1))
+        frame = min(beside, key=lambda frame: abs(_stamp(frame) - ns), default=None)
+        return frame if frame is not None and abs(_stamp(frame) - ns) <= tolerance else None
+
     def after(self, ns: int) -> list[Frame]:
         """The frames stamped later than `ns`, the oldest first."""
         with self._lock:
@@ -87,6 +96,11 @@ class FrameHistory:
             len(self._frames) > self._max_frames or self._bytes > self._max_bytes
         ):
             self._bytes -= len(self._frames.popleft().raw)
+
+
+def seconds(ns: int) -> str:
+    """A stamp in seconds, exactly: a float holds no nanoseconds of today's."""
+    return f"{ns // 10**9}.{ns % 10**9:09}"
 
 
 def _stamp(frame: Frame) -> int:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from tracker_ros.errors import ModelError
-from tracker_ros.sot import LoadedModel, load_model
+
+T = TypeVar("T")
 
 
-def load_with_progress(name: str, threads: int, tell: Callable[[str], None]) -> LoadedModel:
+def load_with_progress(name: str, load: Callable[[], T], tell: Callable[[str], None]) -> T:
     """Load the model `name`, calling `tell` every second. Raises ModelError."""
-    outcome: list[LoadedModel | Exception] = []
+    outcome: list[T | Exception] = []
 
-    def load() -> None:
+    def run() -> None:
         try:
-            outcome.append(load_model(name, threads=threads))
+            outcome.append(load())
         except Exception as error:  # raised again on the caller's thread
             outcome.append(error)
 
-    thread = threading.Thread(target=load, name="loading", daemon=True)
+    thread = threading.Thread(target=run, name="loading", daemon=True)
     start = time.monotonic()
     thread.start()
     while thread.is_alive():

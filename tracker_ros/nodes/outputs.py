@@ -6,7 +6,7 @@ import math
 import threading
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
@@ -20,18 +20,64 @@ from vision_msgs.msg import (
 
 from tracker_ros.drawing import draw_tracks
 from tracker_ros.errors import ParameterError
-from tracker_ros.geometry import Box
+from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.msg import Track as TrackMessage
 from tracker_ros.msg import TrackerStatus
 from tracker_ros.nodes.images import Stamped
 from tracker_ros.nodes.process import RCLError
 from tracker_ros.nodes.qos import OUTPUT
-from tracker_ros.nodes.worker import Processed
-from tracker_ros.sot import LoadedModel
-from tracker_ros.track import Track
+from tracker_ros.track import StageTimes, Track
 
 CLOCKS_AGREE = (-0.1, 60.0)
 """Seconds from stamp to publication outside which camera and node have different clocks."""
+
+
+class About(Protocol):
+    """What runs, in words."""
+
+    @property
+    def tracker(self) -> str:
+        """siamfc, siamrpnpp, famnet, ..."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model card."""
+
+    @property
+    def backend(self) -> str:
+        """What runs the network."""
+
+    @property
+    def precision(self) -> str:
+        """The precision the network is computed in."""
+
+
+class Answer(Protocol):
+    """What became of one image."""
+
+    @property
+    def header(self) -> Stamped:
+        """Of the image."""
+
+    @property
+    def received(self) -> float:
+        """time.perf_counter() when the image came."""
+
+    @property
+    def image(self) -> UInt8Image | None:
+        """Its pixels, where there are any."""
+
+    @property
+    def tracks(self) -> list[Track]:
+        """Every target, the lost ones too."""
+
+    @property
+    def decode(self) -> float:
+        """Seconds from message to array."""
+
+    @property
+    def times(self) -> StageTimes:
+        """Summed over the targets."""
 
 
 class Counters:
@@ -41,10 +87,10 @@ class Counters:
         self._lock = threading.Lock()
         self.received = self.processed = self.dropped = self.rejected = 0
 
-    def count(self, name: str) -> None:
-        """Count one frame as received, processed, dropped or rejected."""
+    def count(self, name: str, by: int = 1) -> None:
+        """Count frames as received, processed, dropped or rejected."""
         with self._lock:
-            setattr(self, name, getattr(self, name) + 1)
+            setattr(self, name, getattr(self, name) + by)
 
 
 @dataclass(frozen=True)
@@ -64,55 +110,40 @@ class Outputs:
 
     def __init__(self, node: Any) -> None:
         self._node = node
-
-        def publisher(kind: Any, topic: str) -> Any:
-            overrides = QoSOverridingOptions.with_default_policies()
-            try:
-                return node.create_publisher(kind, topic, OUTPUT, qos_overriding_options=overrides)
-            except RCLError:
-                raise
-            except RuntimeError as error:
-                raise ParameterError(f"qos_overrides of {topic}: {error}") from error
-
-        self._tracks = publisher(Detection2DArray, "~/tracks")
-        self._status = publisher(TrackerStatus, "~/status")
-        self._debug = publisher(Image, "~/debug_image")
+        self._tracks = publisher(node, Detection2DArray, "~/tracks")
+        self._status = publisher(node, TrackerStatus, "~/status")
+        self._debug = publisher(node, Image, "~/debug_image")
         self._publish_time = 0.0
         self.last: LastFrame | None = None
 
-    def publish(self, processed: Processed, model: LoadedModel, counters: Counters) -> None:
+    def publish(self, answer: Answer, model: About, counters: Counters) -> None:
         """Publish what became of a frame."""
         start = perf_counter()
-        header = header_message(processed.frame.header)
-        # A target that is lost is in no place of this picture: only the status names it.
-        seen = [track for track in processed.tracks if track.state.visible]
-        self._tracks.publish(
-            Detection2DArray(header=header, detections=[detection(t, header) for t in seen])
-        )
+        header = header_message(answer.header)
+        shown = [detection(track, header) for track in self._shown(answer.tracks)]
+        self._tracks.publish(Detection2DArray(header=header, detections=shown))
         status = self._status_message(header, model, counters)
-        status.tracks = [track_message(track, header) for track in processed.tracks]
-        status.decode_time = processed.decode
-        status.preprocess_time = processed.times.preprocess
-        status.inference_time = processed.times.inference
-        status.postprocess_time = processed.times.postprocess
+        status.tracks = [track_message(track, header) for track in answer.tracks]
+        status.decode_time = answer.decode
+        status.preprocess_time = answer.times.preprocess
+        status.inference_time = answer.times.inference
+        status.postprocess_time = answer.times.postprocess
         status.publish_time = self._publish_time
-        status.frame_age = start - processed.frame.received
-        status.image_latency = self._latency(processed.frame.header)
+        status.frame_age = start - answer.received
+        status.image_latency = self._latency(answer.header)
         self._status.publish(status)
-        self.last = LastFrame(
-            header, processed.tracks, start, status.frame_age, status.inference_time
-        )
+        self.last = LastFrame(header, answer.tracks, start, status.frame_age, status.inference_time)
         if self._debug.get_subscription_count():
-            self._publish_debug_image(processed, header)
+            self._publish_debug_image(answer, header)
         self._publish_time = perf_counter() - start
 
-    def publish_ended(self, tracks: list[Track], model: LoadedModel, counters: Counters) -> None:
+    def publish_ended(self, tracks: list[Track], model: About, counters: Counters) -> None:
         """Say, between two frames, which targets have ended and why."""
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._publish_between(header, [track_message(t, header) for t in tracks], model, counters)
         self.last = None
 
-    def publish_alive(self, model: LoadedModel, counters: Counters) -> None:
+    def publish_alive(self, model: About, counters: Counters) -> None:
         """Say, while no frame comes, that we live; with the targets as they were last."""
         last = self.last
         tracks = [track_message(track, last.header) for track in last.tracks] if last else []
@@ -120,14 +151,14 @@ class Outputs:
         self._publish_between(header, tracks, model, counters)
 
     def _publish_between(
-        self, header: Header, tracks: list[TrackMessage], model: LoadedModel, counters: Counters
+        self, header: Header, tracks: list[TrackMessage], model: About, counters: Counters
     ) -> None:
         message = self._status_message(header, model, counters)
         message.tracks = tracks
         message.image_latency = math.nan
         self._status.publish(message)
 
-    def _status_message(self, header: Header, model: LoadedModel, counters: Counters) -> Any:
+    def _status_message(self, header: Header, model: About, counters: Counters) -> Any:
         return TrackerStatus(
             header=header,
             tracker=model.tracker,
@@ -140,17 +171,40 @@ class Outputs:
             frames_rejected=counters.rejected,
         )
 
+    def _shown(self, tracks: list[Track]) -> list[Track]:
+        """Those that go out as detections."""
+        # A target that is lost is in no place of this picture: only the status names it.
+        return [track for track in tracks if track.state.visible]
+
+    def _draw(self, image: UInt8Image, answer: Answer) -> None:
+        """Draw the debug image, in place."""
+        draw_tracks(image, answer.tracks)
+
     def _latency(self, header: Stamped) -> float:
         seconds = (self._node.get_clock().now().nanoseconds - header.ns) / 1e9
         return seconds if CLOCKS_AGREE[0] <= seconds <= CLOCKS_AGREE[1] else math.nan
 
-    def _publish_debug_image(self, processed: Processed, header: Header) -> None:
-        image = processed.image.copy()
-        draw_tracks(image, processed.tracks)
+    def _publish_debug_image(self, answer: Answer, header: Header) -> None:
+        pixels = answer.image
+        if pixels is None:
+            return
+        image = pixels.copy()
+        self._draw(image, answer)
         height, width = image.shape[:2]
         message = Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width)
         message.data.frombytes(image)  # a hundred times faster than assigning bytes
         self._debug.publish(message)
+
+
+def publisher(node: Any, kind: Any, topic: str) -> Any:
+    """A publisher as OUTPUT, which `qos_overrides` may change. Raises ParameterError."""
+    overrides = QoSOverridingOptions.with_default_policies()
+    try:
+        return node.create_publisher(kind, topic, OUTPUT, qos_overriding_options=overrides)
+    except RCLError:
+        raise
+    except RuntimeError as error:
+        raise ParameterError(f"qos_overrides of {topic}: {error}") from error
 
 
 def header_message(header: Stamped) -> Header:

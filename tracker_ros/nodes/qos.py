@@ -29,8 +29,8 @@ CAMERA_INFO = QoSProfile(
 learns when each frame was."""
 
 
-def image_qos(offers: Sequence[Any], reliability: str) -> QoSProfile:
-    """Profile of an image subscription: keep last 1, as reliable and durable as all offer.
+def matching_qos(offers: Sequence[Any], reliability: str, depth: int) -> QoSProfile:
+    """Profile of a subscription: keep last `depth`, as reliable and durable as all offer.
 
     `offers` are the publishers (rclpy's TopicEndpointInfo); `reliability` is auto, reliable or
     best_effort. Stock Fast DDS loses big best-effort images, so reliable is taken where offered.
@@ -44,14 +44,14 @@ def image_qos(offers: Sequence[Any], reliability: str) -> QoSProfile:
     )
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=1,
+        depth=depth,
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if durable else DurabilityPolicy.VOLATILE,
     )
 
 
 def describe_clash(offers: Sequence[Any], qos: QoSProfile, topic: str) -> str:
-    """In words: a publisher of `topic` does not fit a profile of `image_qos`, and the fix.
+    """In words: a publisher of `topic` does not fit a profile of `matching_qos`, and the fix.
 
     Only reliability can clash: durability is asked for only where all offer it, the rest never.
     """

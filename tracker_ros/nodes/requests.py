@@ -18,6 +18,8 @@ class TargetRequest:
     id: str = ""
     """Empty: a new one is made. That of a live target: it is pointed at anew."""
     label: str = ""
+    handed_over: bool = False
+    """Whether the id is another node's: it may come again after its target has ended."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,15 @@ class Accepted:
 
 
 class Identities:
-    """Gives out ids; one that was given is never given again."""
+    """Gives out ids; one that was given is never given again.
+
+    Ids that are handed over are their giver's: they come again as often as the giver says, but are
+    never taken for an own one, nor an own one for them.
+    """
 
     def __init__(self) -> None:
         self._used: set[str] = set()
+        self._handed_over: set[str] = set()
         self._last = 0
 
     def claim(self, wanted: str) -> str:
@@ -42,9 +49,23 @@ class Identities:
                 f"id '{wanted}' belonged to a target that has ended; "
                 "ids are not used again: give another, or none"
             )
+        if wanted in self._handed_over:
+            raise TargetError(
+                f"id '{wanted}' was handed over from another node and its target has ended; "
+                "follow it again with the service ~/follow, or give another id"
+            )
         while not wanted:
             self._last += 1
-            if str(self._last) not in self._used:
+            if str(self._last) not in self._used | self._handed_over:
                 wanted = str(self._last)
         self._used.add(wanted)
         return wanted
+
+    def take_over(self, id: str) -> None:
+        """Take another node's id. Raises TargetError when it is one of our own."""
+        if id in self._used:
+            raise TargetError(
+                f"id '{id}' is this node's own, from ~/set_target, so it cannot be another "
+                "object's too; give the identities a prefix (parameter id_prefix of mot_node)"
+            )
+        self._handed_over.add(id)

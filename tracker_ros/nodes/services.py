@@ -1,4 +1,4 @@
-"""The services of a node that follows targets: set, clear, enable."""
+"""The services of a node that follows targets: clear and enable; set and follow a target."""
 
 from __future__ import annotations
 
@@ -13,44 +13,29 @@ from std_srvs.srv import SetBool, Trigger
 from tracker_ros.errors import TargetError, TrackerRosError
 from tracker_ros.geometry import Box
 from tracker_ros.nodes.requests import TargetRequest
+from tracker_ros.nodes.thread import WorkerThread
 from tracker_ros.nodes.worker import TrackingWorker
-from tracker_ros.srv import SetTarget
+from tracker_ros.srv import Follow, SetTarget
 
 ANSWER = 10.0
 """Seconds in which the worker must begin with a request."""
 T = TypeVar("T")
 
 
-class TargetServices:
-    """`~/set_target`, `~/clear` and `~/enable`.
+class WorkerServices:
+    """`~/clear` and `~/enable`.
 
     `active` gives the worker, or raises TargetError where the node is not active.
     """
 
-    def __init__(self, node: Any, active: Callable[[], TrackingWorker]) -> None:
-        self._node, self._active = node, active
-        node.create_service(SetTarget, "~/set_target", self._on_set_target)
+    def __init__(self, node: Any, active: Callable[[], WorkerThread]) -> None:
+        self._any_active = active
         node.create_service(Trigger, "~/clear", self._on_clear)
         node.create_service(SetBool, "~/enable", self._on_enable)
 
-    def _on_set_target(self, request: Any, response: Any) -> Any:
-        try:
-            accepted = answer(self._active().set_target(read_request(request)))
-            response.success, response.id, response.message = True, accepted.id, accepted.message
-        except TrackerRosError as error:
-            response.message = str(error)
-        except Exception as error:  # whatever a request holds, it must not end the node
-            response.message = f"the tracker failed: {type(error).__name__}: {error}"
-            self._node.get_logger().error(traceback.format_exc())
-        if response.success:  # rclpy refuses another severity from the same line
-            self._node.get_logger().info(f"set_target: {response.message}")
-        else:
-            self._node.get_logger().warning(f"set_target: {response.message}")
-        return response
-
     def _on_clear(self, request: Any, response: Any) -> Any:
         try:
-            ids = answer(self._active().end_targets("cleared by request"))
+            ids = answer(self._any_active().end_targets("cleared by request"))
             response.success = True
             response.message = f"ended {', '.join(ids)}" if ids else "no target"
         except TargetError as error:
@@ -59,11 +44,49 @@ class TargetServices:
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         try:
-            self._active().enabled = request.data
+            self._any_active().enabled = request.data
             response.success = True
             response.message = "tracking" if request.data else "disabled: images are not tracked"
         except TargetError as error:
             response.message = str(error)
+        return response
+
+
+class TargetServices(WorkerServices):
+    """These, and `~/set_target` and `~/follow`.
+
+    `named` gives what to follow for an identity of another node, or raises TargetError.
+    """
+
+    def __init__(
+        self, node: Any, active: Callable[[], TrackingWorker],
+        named: Callable[[str], TargetRequest],
+    ) -> None:  # fmt: skip
+        super().__init__(node, active)
+        self._node, self._active, self._named = node, active, named
+        node.create_service(SetTarget, "~/set_target", self._on_set_target)
+        node.create_service(Follow, "~/follow", self._on_follow)
+
+    def _on_set_target(self, request: Any, response: Any) -> Any:
+        return self._answer("set_target", response, lambda: read_request(request))
+
+    def _on_follow(self, request: Any, response: Any) -> Any:
+        return self._answer("follow", response, lambda: self._named(request.id))
+
+    def _answer(self, service: str, response: Any, read: Callable[[], TargetRequest]) -> Any:
+        try:
+            worker = self._active()
+            accepted = answer(worker.set_target(read()))
+            response.success, response.id, response.message = True, accepted.id, accepted.message
+        except TrackerRosError as error:
+            response.message = str(error)
+        except Exception as error:  # whatever a request holds, it must not end the node
+            response.message = f"the tracker failed: {type(error).__name__}: {error}"
+            self._node.get_logger().error(traceback.format_exc())
+        if response.success:  # rclpy refuses another severity from the same line
+            self._node.get_logger().info(f"{service}: {response.message}")
+        else:
+            self._node.get_logger().warning(f"{service}: {response.message}")
         return response
 
 

@@ -6,20 +6,19 @@ No ROS in here: the node feeds it frames and listens, and so can a test or a rep
 from __future__ import annotations
 
 import math
-import threading
 import traceback
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.images import ImageError
+from tracker_ros.nodes.frames import Frame, FrameHistory, seconds
+from tracker_ros.nodes.images import ImageError, Stamped
 from tracker_ros.nodes.requests import Accepted, Identities, TargetRequest
+from tracker_ros.nodes.thread import WorkerThread
 from tracker_ros.sot import LoadedModel
 from tracker_ros.sot.monitor import Thresholds
 from tracker_ros.sot.target import Target
@@ -29,7 +28,6 @@ CATCH_UP_STEPS = 30
 """A target set on an old image reaches the present in at most so many frames."""
 ASPECT_TOLERANCE = 0.02
 """A new image size of the same aspect ratio, within this share, shows the same view."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,16 @@ class Processed:
     """Seconds from message to array."""
     times: StageTimes
     """Summed over the targets."""
+
+    @property
+    def header(self) -> Stamped:
+        """Of the image."""
+        return self.frame.header
+
+    @property
+    def received(self) -> float:
+        """time.perf_counter() when the image came."""
+        return self.frame.received
 
 
 class Listener(Protocol):
@@ -61,45 +69,20 @@ class Listener(Protocol):
         """A tracker raised an error; its target is LOST, the others go on."""
 
 
-class TrackingWorker:
+class TrackingWorker(WorkerThread):
     """Owns the targets. Every public method may be called from any thread."""
 
     def __init__(
         self, model: LoadedModel, history: FrameHistory, identities: Identities,
         listener: Listener, *, thresholds: Thresholds, max_targets: int,
     ) -> None:  # fmt: skip
-        self._model, self._history = model, history
+        super().__init__(history, listener.on_failure)
+        self._model = model
         self._identities, self._listener = identities, listener
         self._thresholds, self._max_targets = thresholds, max_targets
         self._targets: dict[str, Target] = {}
         self._size: tuple[int, int] | None = None
-        self._wake = threading.Condition()
         self._slot: Frame | None = None
-        self._jobs: deque[Callable[[], None]] = deque()
-        self._stopping = ""
-        """Why, once it is."""
-        self.enabled = True
-        """False: frames are kept for later requests, and not tracked."""
-        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self, reason: str) -> None:
-        """End the thread after the frame it is at, and all targets for that reason.
-
-        Requests that it has not begun are refused.
-        """
-        with self._wake:
-            self._stopping = reason
-            self._wake.notify()
-        self._thread.join()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs, as it does from start to stop."""
-        return self._thread.is_alive()
 
     def offer(self, frame: Frame) -> bool:
         """Leave the newest frame for tracking; True when one is dropped for it, or it is itself."""
@@ -115,16 +98,12 @@ class TrackingWorker:
         """Start following; the future holds the answer, or the TargetError of a refusal."""
         return self._submit(lambda: self._set_target(request))
 
-    def end_targets(self, reason: str) -> Future[list[str]]:
-        """End all targets for that reason; the future holds their ids."""
-        return self._submit(lambda: self._end_targets(reason))
-
-    def forget_frames(self) -> bool:
-        """Drop every frame that waits or is kept: time has jumped. True when one waited."""
+    def forget_frames(self) -> int:
+        """Drop every frame that waits or is kept: time has jumped. Gives how many waited."""
         self._history.clear()
         with self._wake:
             waited, self._slot = self._slot is not None, None
-        return waited
+        return int(waited)
 
     def tune(self, thresholds: Thresholds, max_targets: int) -> None:
         """Judge targets by other thresholds, from the next frame on."""
@@ -138,48 +117,9 @@ class TrackingWorker:
 
     # --- on the worker's thread --------------------------------------------------------------
 
-    def _submit(self, work: Callable[[], T]) -> Future[T]:
-        """Have the worker's thread do something before its next frame."""
-        future: Future[T] = Future()
-
-        def job() -> None:
-            if not future.set_running_or_notify_cancel():
-                return  # withdrawn
-            try:
-                if self._stopping:
-                    raise TargetError(self._stopping)
-                future.set_result(work())
-            except Exception as error:  # the asker's to judge: nothing is swallowed here
-                future.set_exception(error)
-
-        with self._wake:
-            if not self._stopping:
-                self._jobs.append(job)
-                self._wake.notify()
-                return future
-        job()
-        return future
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not (self._stopping or self._jobs or self._slot is not None):
-                    self._wake.wait()
-                job = frame = None
-                if self._jobs:
-                    job = self._jobs.popleft()
-                elif self._stopping:
-                    break
-                else:
-                    frame, self._slot = self._slot, None
-            try:
-                if job is not None:
-                    job()
-                elif frame is not None:
-                    self._process(frame)
-            except Exception as error:  # the thread must live: the next frame may be better
-                self._listener.on_failure(f"a frame failed: {error}", traceback.format_exc())
-        self._end_targets(self._stopping)
+    def _take(self) -> Callable[[], None] | None:
+        frame, self._slot = self._slot, None
+        return None if frame is None else lambda: self._process(frame)
 
     def _process(self, frame: Frame) -> None:
         start = perf_counter()
@@ -243,7 +183,9 @@ class TrackingWorker:
             raise TargetError("that image has another size than those of now; use a newer one")
         target = self._model.new_target(request.id, request.label, self._thresholds)
         target.start(image, request.box)
-        if not again:
+        if request.handed_over:
+            self._identities.take_over(request.id)
+        elif not again:
             target.id = self._identities.claim(request.id)
         replaced: list[str] = []
         if self._max_targets == 1:
@@ -267,8 +209,8 @@ class TrackingWorker:
         frame = self._history.at(stamp) if stamp else newest
         if frame is None:
             raise TargetError(
-                f"no image is stamped {_seconds(stamp)}; the history holds "
-                f"{_seconds(oldest.header.ns)} to {_seconds(newest.header.ns)}: "
+                f"no image is stamped {seconds(stamp)}; the history holds "
+                f"{seconds(oldest.header.ns)} to {seconds(newest.header.ns)}: "
                 "copy the stamp of the image, and see the parameter history_frames"
             )
         return frame
@@ -294,8 +236,3 @@ class TrackingWorker:
         if tracks:
             self._listener.on_ended(tracks, reason)
         return [track.id for track in tracks]
-
-
-def _seconds(ns: int) -> str:
-    """A stamp in seconds, exactly: a float holds no nanoseconds of today's."""
-    return f"{ns // 10**9}.{ns % 10**9:09}"

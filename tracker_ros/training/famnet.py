@@ -25,6 +25,8 @@ from tracker_ros.training.pictures import Collection
 from tracker_ros.training.schedule import Trainer
 from tracker_ros.training.windows import Window, draw_window, side_by_side
 
+CONFUSED = 0.2
+"""Share of the candidates that are given the looks of another one."""
 BLIND = 0.15
 """Share of batches without pictures: the network must also do with boxes alone."""
 CHECKED = 60
@@ -79,7 +81,6 @@ def start_network(recipe: FamnetRecipe, weights: Path) -> FAMNet:
             f"another shape, the first is {wrong[0]}"
         )
     network.feature.load_state_dict({key: given[key] for key in own})
-    network.feature.backbone.requires_grad_(False)
     return network
 
 
@@ -147,10 +148,13 @@ def train_famnet(
     def loss(window: Window) -> tuple[Tensor, dict[str, float]]:
         early = next(step) < trainer.steps / 3
         solved = association.solve(
-            window, way=int(rng.integers(2)), blind=bool(rng.random() < BLIND)
+            window,
+            way=int(rng.integers(2)),
+            blind=bool(rng.random() < BLIND),
+            confuse=CONFUSED,
         )
-        value = sum((layer.loss(AUXILIARY if early else AUXILIARY / 5) for layer in solved[1:]),
-                    start=solved[0].loss(AUXILIARY if early else AUXILIARY / 5))  # fmt: skip
+        weight = AUXILIARY if early else AUXILIARY / 5
+        value = torch.stack([layer.loss(weight) for layer in solved]).sum()
         return value, {"right": solved[-1].recall}
 
     return trainer.run(network, draw(), loss, name=recipe.name)

@@ -29,6 +29,8 @@ from tracker_ros.training.pictures import Collection, read_collection
 from tracker_ros.training.schedule import Trainer
 
 HELD_OUT_FILMS = 12
+HELD_OUT_SHARE = 0.15
+"""Of the photographs."""
 
 
 def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
@@ -44,10 +46,9 @@ def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
     trainer = _trainer(recipe, args)
     sequences, held_out = _sequences(args.sequences, recipe)
     names = args.held_out or recipe.held_out
-    collection, held_tracks = read_collection(args.data).split(names)
+    collection, others = _split(read_collection(args.data), names)
     reader = CellReader(network.feature.backbone, args.device)
     films = _films(recipe, collection, sequences, reader, args)
-    others = Collection(held_tracks, collection.stills, collection.unlabelled)
     checked = _held_out(recipe, others, held_out, reader, args)
     network.feature.backbone.cpu()
     train_famnet(recipe, network, films, trainer)
@@ -68,6 +69,18 @@ def _trainer(recipe: FamnetRecipe, args: argparse.Namespace) -> Trainer:
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"--device {args.device} cannot be used: {error}") from error
     return dataclasses.replace(trainer, steps=max(1, round(trainer.steps * args.scale)))
+
+
+def _split(collection: Collection, held_out: list[str]) -> tuple[Collection, Collection]:
+    """What is trained on, and what is not: the tracks named, and the last photographs."""
+    kept, tracks = collection.split(held_out)
+    stills, unlabelled = (
+        round(len(pictures) * (1 - HELD_OUT_SHARE)) for pictures in (kept.stills, kept.unlabelled)
+    )
+    return (
+        Collection(kept.tracks, kept.stills[:stills], kept.unlabelled[:unlabelled]),
+        Collection(tracks, kept.stills[stills:], kept.unlabelled[unlabelled:]),
+    )
 
 
 def _sequences(folder: Path | None, recipe: FamnetRecipe) -> tuple[list[Path], list[Path]]:

@@ -1,0 +1,161 @@
+"""Start the node that gives what a detector sees lasting identities, and a detector if need be.
+
+ros2 launch tracker_ros mot.launch.py image:=/camera/image_raw                (with our detector)
+ros2 launch tracker_ros mot.launch.py image:=/camera/image_raw detections:=/yolo/detections
+ros2 launch tracker_ros mot.launch.py image:=/camera/image_raw sot:=true      (and ~/follow)
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+"""Of Fast DDS 2 (Humble, Jazzy) and 3 (Kilted, Lyrical)."""
+UNSET = "as the params_file has it if empty"
+
+
+def generate_launch_description() -> LaunchDescription:
+    switch = ["", "true", "false"]
+    share = FindPackageShare("tracker_ros")
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "namespace", default_value="", description="namespace of the nodes"
+            ),
+            DeclareLaunchArgument(
+                "image", default_value="image", description="image topic of the camera"
+            ),
+            DeclareLaunchArgument(
+                "detections",
+                default_value="",
+                description="topic of your detector (vision_msgs/Detection2DArray); empty: of the "
+                "detector that is started too",
+            ),
+            DeclareLaunchArgument(
+                "detector",
+                default_value="",
+                choices=["", "none", "hog", "yolo", "ssd"],
+                description="detector to start too; empty: hog (people) where no detections are "
+                "given, else none",
+            ),
+            DeclareLaunchArgument(
+                "detector_model",
+                default_value="",
+                description="path of an ONNX file, for yolo and ssd",
+            ),
+            DeclareLaunchArgument(
+                "tracker",
+                default_value="",
+                choices=["", "famnet", "hungarian", "sort"],
+                description=f"what gives identities; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "model",
+                default_value="",
+                description=f"path of a model card (.yaml) for famnet; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=PathJoinSubstitution([share, "config", "mot.yaml"]),
+                description="YAML file of ROS parameters; the arguments here override it",
+            ),
+            DeclareLaunchArgument(
+                "use_sim_time",
+                default_value="",
+                choices=switch,
+                description=f"take the time from /clock (bag play --clock, simulators); {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "autostart",
+                default_value="",
+                choices=switch,
+                description="configure and activate at start; false: wait for a lifecycle "
+                f"manager; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "log_level",
+                default_value="info",
+                choices=["debug", "info", "warn", "error", "fatal"],
+                description="what is logged, and anything graver",
+            ),
+            DeclareLaunchArgument(
+                "respawn",
+                default_value="false",
+                choices=["true", "false"],
+                description="start a node again 2 s after it has ended",
+            ),
+            DeclareLaunchArgument(
+                "sot",
+                default_value="false",
+                choices=["true", "false"],
+                description="also start the single-object node; its service ~/follow takes the "
+                "identities of this one",
+            ),
+            OpaqueFunction(function=start),
+        ]
+    )
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    share = Path(FindPackageShare("tracker_ros").perform(context))
+    actions: list[LaunchDescriptionEntity] = []
+    # Stock Fast DDS loses big images. Cameras that are started after this file profit too.
+    if not any(context.environment.get(name) for name in PROFILE_VARIABLES):
+        for name in PROFILE_VARIABLES:
+            profile = str(share / "config" / "fastdds_shm.xml")
+            actions.append(SetEnvironmentVariable(name, profile))
+
+    overrides: dict[str, str | bool] = {}
+    for name in ("tracker", "model"):
+        if value(name):
+            overrides[name] = value(name)
+    for name in ("use_sim_time", "autostart"):
+        if value(name):
+            overrides[name] = value(name) == "true"
+    detector = value("detector") or ("none" if value("detections") else "hog")
+    own = "detections" if detector == "none" else "detector/detections"
+    actions.append(
+        Node(
+            package="tracker_ros",
+            executable="mot_node",
+            name="mot",
+            namespace=value("namespace"),
+            remappings=[("image", value("image")), ("detections", value("detections") or own)],
+            parameters=[value("params_file"), *([overrides] if overrides else [])],
+            output="screen",
+            ros_arguments=["--log-level", value("log_level")],
+            respawn=value("respawn") == "true",
+            respawn_delay=2.0,
+        )
+    )
+    # Every argument of theirs is given: one that is not would be taken from this file's.
+    shared = ("namespace", "image", "use_sim_time", "autostart", "log_level", "respawn")
+    common = {name: value(name) for name in shared}
+    if detector != "none":
+        others = {"detector": detector, "model": value("detector_model")}
+        params = {"params_file": str(share / "config" / "detector.yaml")}
+        actions.append(include(share, "detector.launch.py", {**common, **others, **params}))
+    if value("sot") == "true":
+        others = {"tracker": "", "model": "", "camera": "", "detections": "mot/tracks"}
+        params = {"params_file": str(share / "config" / "sot.yaml")}
+        actions.append(include(share, "sot.launch.py", {**common, **others, **params}))
+    return actions
+
+
+def include(share: Path, file: str, arguments: dict[str, str]) -> LaunchDescriptionEntity:
+    path = str(share / "launch" / file)
+    # In a scope of its own: what it sets must not come back.
+    return GroupAction([IncludeLaunchDescription(path, launch_arguments=arguments.items())])

@@ -1,0 +1,415 @@
+"""Which detections are of which image: every rule, with stamps and a clock that the tests give."""
+
+from __future__ import annotations
+
+import pytest
+
+from tracker_ros.nodes.detection_messages import DetectionArray
+from tracker_ros.nodes.frames import Frame, FrameHistory
+from tracker_ros.nodes.images import Stamped
+from tracker_ros.nodes.pairing import LAG, MOST, Kind, Pairing, Timing
+
+MS = 10**6
+PERIOD = 33
+"""Milliseconds between two images."""
+
+
+def stamped(ms: float, frame_id: str = "camera") -> Stamped:
+    ns = 10**12 + round(ms * MS)
+    return Stamped(ns // 10**9, ns % 10**9, frame_id)
+
+
+class Rig:
+    """A pairing, told of images and arrays that are named by their stamps in milliseconds.
+
+    They come at the time of their stamp plus what they are late, by a clock that only they move.
+    """
+
+    def __init__(self, history: int = 60, **timing: float) -> None:
+        self.history = FrameHistory(history, 1 << 30)
+        self.pairing = Pairing(self.history, self, Timing(**timing))
+        self.now = 0.0
+        self.refused: list[str] = []
+        self.rejected: list[str] = []
+        self.dropped = 0
+
+    def on_refused(self, cause: str, reason: str, number: int = 1) -> None:
+        self.refused += [cause] * number
+
+    def on_rejected(self, cause: str, reason: str) -> None:
+        self.rejected.append(cause)
+
+    def on_dropped(self, frames: int) -> None:
+        self.dropped += frames
+
+    def image(self, ms: float, late: float = 0.0, frame_id: str = "camera") -> None:
+        self.now = max(self.now, (ms + late) / 1e3)
+        frame = Frame(b"", stamped(ms, frame_id), False, self.now)
+        self.history.add(frame)
+        self.pairing.add_image(frame)
+
+    def array(self, ms: float, late: float = 0.0, frame_id: str = "camera") -> None:
+        self.now = max(self.now, (ms + late) / 1e3)
+        self.pairing.add_array(DetectionArray(b"", stamped(ms, frame_id), self.now))
+
+    def steps(self) -> list[tuple[str, float | None, float | None]]:
+        """All that is to be done now: the kind, the image's stamp and the array's."""
+        steps = []
+        while (step := self.pairing.next(self.now)) is not None:
+            of_image = None if step.frame is None else milliseconds(step.frame.header)
+            of_array = None if step.array is None else milliseconds(step.array.header)
+            steps.append((step.kind.name, of_image, of_array))
+        return steps
+
+    def wait(self, seconds: float) -> list[tuple[str, float | None, float | None]]:
+        self.now += seconds
+        return self.steps()
+
+
+def milliseconds(header: Stamped) -> float:
+    return (header.ns - 10**12) / MS
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+# --- an image and its detections -----------------------------------------------------------------
+
+
+def test_an_image_waits_for_detections_with_exactly_its_stamp(rig: Rig) -> None:
+    rig.image(0)
+    assert rig.steps() == []
+    rig.array(0, late=50)
+    assert rig.steps() == [("EXACT", 0, 0)]
+
+
+def test_detections_that_came_before_their_image_wait_for_it(rig: Rig) -> None:
+    rig.array(0)
+    assert rig.steps() == []
+    rig.image(0, late=100)
+    assert rig.steps() == [("EXACT", 0, 0)]
+
+
+def test_exact_stamps_come_before_nearer_ones_of_other_images(rig: Rig) -> None:
+    rig.image(0)
+    rig.image(8)  # 120 Hz: both lie within the tolerance of each other's detections
+    rig.array(8)
+    assert rig.steps() == []  # it is the second image's, and the first one waits on
+    rig.array(0)
+    assert rig.steps() == [("EXACT", 0, 0), ("EXACT", 8, 8)]
+
+
+def test_the_nearest_within_the_tolerance_is_taken_once_no_exact_one_comes(rig: Rig) -> None:
+    rig.image(PERIOD)
+    rig.array(PERIOD - 15)
+    assert rig.steps() == []  # an exact one may come yet
+    rig.array(PERIOD + 10)
+    assert rig.steps() == [("NEAR", PERIOD, PERIOD + 10)]
+
+
+def test_detections_stamped_before_their_image_are_taken_when_the_wait_is_over(rig: Rig) -> None:
+    rig.image(0)
+    rig.array(-5)
+    assert rig.steps() == []
+    assert rig.wait(0.26) == [("NEAR", 0, -5)]
+
+
+def test_an_exact_one_that_comes_after_a_near_one_wins(rig: Rig) -> None:
+    rig.image(0)
+    rig.array(-5)
+    assert rig.steps() == []
+    rig.array(0, late=30)
+    assert rig.steps() == [("EXACT", 0, 0)]
+
+
+def test_of_two_images_the_nearer_one_gets_the_detections(rig: Rig) -> None:
+    rig.image(0)
+    rig.image(PERIOD)
+    rig.array(18)
+    rig.array(66)  # nothing else comes for the two
+    assert rig.steps() == [("PREDICTED", 0, None), ("NEAR", PERIOD, 18)]
+
+
+def test_outside_of_the_tolerance_nothing_is_paired() -> None:
+    rig = Rig(tolerance=0.001)
+    rig.image(0)
+    rig.array(5)
+    assert rig.wait(0.3) == [("PREDICTED", 0, None), ("ALONE", None, 5)]
+
+
+def test_empty_detections_pair_like_any(rig: Rig) -> None:
+    for index in range(3):
+        rig.image(index * PERIOD)
+        rig.array(index * PERIOD)
+    assert [kind for kind, _, _ in rig.steps()] == ["EXACT"] * 3
+
+
+# --- an image without detections -----------------------------------------------------------------
+
+
+def test_a_later_array_resolves_the_images_before_it(rig: Rig) -> None:
+    for index in range(3):
+        rig.image(index * PERIOD)
+    rig.array(2 * PERIOD)
+    assert rig.steps() == [
+        ("PREDICTED", 0, None), ("PREDICTED", PERIOD, None), ("EXACT", 2 * PERIOD, 2 * PERIOD),
+    ]  # fmt: skip
+
+
+def test_an_array_within_the_tolerance_of_a_later_image_does_not_end_the_wait(rig: Rig) -> None:
+    rig.image(0)
+    rig.image(15)
+    rig.array(15)
+    assert rig.steps() == []
+    assert rig.wait(0.3) == [("PREDICTED", 0, None), ("EXACT", 15, 15)]
+
+
+def test_when_the_wait_is_over_an_image_is_answered_without(rig: Rig) -> None:
+    rig.image(0)
+    assert rig.wait(0.24) == []
+    assert rig.wait(0.02) == [("PREDICTED", 0, None)]
+
+
+def test_the_deadline_is_that_of_the_image_or_array_that_waits_longest(rig: Rig) -> None:
+    assert rig.pairing.deadline() is None
+    rig.array(0)
+    assert rig.pairing.deadline() == pytest.approx(0.25)
+    rig.image(PERIOD)
+    rig.steps()  # the array has no image
+    assert rig.pairing.deadline() == pytest.approx(0.283)
+
+
+def test_without_a_wait_every_image_is_answered_at_once() -> None:
+    rig = Rig(wait=0.0)
+    rig.image(0)
+    assert rig.steps() == [("PREDICTED", 0, None)]
+    rig.array(0, late=20)
+    assert rig.steps() == [("LATE", 0, 0)]
+
+
+# --- a late detector -----------------------------------------------------------------------------
+
+
+def test_late_detections_are_applied_to_their_own_image(rig: Rig) -> None:
+    done = []
+    for index in range(12):
+        rig.image(index * PERIOD)
+        done += rig.steps()
+    assert [kind for kind, _, _ in done] == ["PREDICTED"] * 4
+    rig.array(2 * PERIOD, late=300)
+    assert rig.steps()[0] == ("LATE", 2 * PERIOD, 2 * PERIOD)
+
+
+def test_late_detections_within_the_tolerance_get_the_nearest_image(rig: Rig) -> None:
+    for index in range(3):
+        rig.image(index * PERIOD)
+    rig.wait(0.3)
+    rig.array(PERIOD + 9)
+    assert rig.steps() == [("LATE", PERIOD, PERIOD + 9)]
+
+
+def test_a_detector_that_is_always_late_is_caught_up_array_by_array(rig: Rig) -> None:
+    done = []
+    for index in range(40):
+        rig.image(index * PERIOD)
+        if index >= 12:
+            rig.array((index - 12) * PERIOD)
+        done += rig.steps()
+    late = [of_image for kind, of_image, _ in done if kind == "LATE"]
+    assert late == [index * PERIOD for index in range(28)]
+    assert {kind for kind, _, _ in done} == {"LATE", "PREDICTED"}
+    assert not rig.refused
+
+
+def test_late_detections_whose_image_left_the_history_count_as_without_image() -> None:
+    rig = Rig(history=3)
+    for index in range(10):
+        rig.image(index * PERIOD)
+    rig.wait(0.3)
+    rig.array(PERIOD)
+    assert rig.steps() == [("ALONE", None, PERIOD)]
+
+
+# --- detections without an image -----------------------------------------------------------------
+
+
+def test_without_any_image_detections_are_applied_when_the_wait_is_over(rig: Rig) -> None:
+    rig.array(0)
+    assert rig.wait(0.24) == []
+    assert rig.wait(0.02) == [("ALONE", None, 0)]
+
+
+def test_once_a_newer_image_came_detections_without_one_wait_no_longer(rig: Rig) -> None:
+    rig.image(0)
+    rig.array(0)
+    rig.steps()
+    rig.array(PERIOD)  # that image was lost on the way
+    assert rig.steps() == []
+    rig.image(2 * PERIOD)
+    assert rig.steps() == [("ALONE", None, PERIOD)]
+
+
+def test_an_image_that_comes_after_later_detections_were_applied_is_rejected(rig: Rig) -> None:
+    rig.array(PERIOD)
+    assert rig.wait(0.3) == [("ALONE", None, PERIOD)]
+    rig.image(0)
+    assert rig.rejected == ["late image"]
+    assert rig.steps() == []
+
+
+# --- images without detections for long ----------------------------------------------------------
+
+
+def test_after_the_gap_an_image_counts_as_one_in_which_nothing_was_detected() -> None:
+    rig = Rig(max_gap=0.1, wait=0.0)
+    kinds = []
+    for index in range(6):
+        rig.image(index * PERIOD)
+        kinds += [kind for kind, _, _ in rig.steps()]
+    assert kinds == ["PREDICTED"] * 4 + ["EMPTY"] * 2  # 132 ms and more after the first
+
+
+def test_detections_end_the_gap_and_those_of_within_it_are_refused() -> None:
+    rig = Rig(max_gap=0.1, wait=0.0)
+    for index in range(6):
+        rig.image(index * PERIOD)
+        rig.steps()
+    rig.array(2 * PERIOD)
+    assert rig.steps() == []
+    assert rig.refused == ["reordered"]
+    rig.array(6 * PERIOD)
+    rig.image(6 * PERIOD)
+    assert rig.steps() == [("EXACT", 6 * PERIOD, 6 * PERIOD)]
+    rig.image(7 * PERIOD)
+    assert [kind for kind, _, _ in rig.steps()] == ["PREDICTED"]
+
+
+# --- what is wrong -------------------------------------------------------------------------------
+
+
+def test_repeated_detections_are_refused_while_they_wait_and_after(rig: Rig) -> None:
+    rig.array(0)
+    rig.array(0)
+    rig.image(0)
+    assert rig.steps() == [("EXACT", 0, 0)]
+    rig.array(0)
+    assert rig.steps() == []
+    assert rig.refused == ["repeated", "repeated"]
+
+
+def test_detections_older_than_those_applied_are_refused(rig: Rig) -> None:
+    for index in range(3):
+        rig.image(index * PERIOD)
+    rig.array(2 * PERIOD)
+    rig.steps()
+    rig.array(PERIOD)
+    assert rig.steps() == []
+    assert rig.refused == ["reordered"]
+
+
+def test_detections_that_change_order_while_they_wait_are_applied_in_order(rig: Rig) -> None:
+    rig.array(PERIOD)
+    rig.array(0)
+    rig.image(0)
+    rig.image(PERIOD)
+    assert rig.steps() == [("EXACT", 0, 0), ("EXACT", PERIOD, PERIOD)]
+    assert not rig.refused
+
+
+def test_detections_of_another_camera_are_refused(rig: Rig) -> None:
+    rig.array(0, frame_id="rear")  # nobody knows yet which camera it is
+    rig.image(0)
+    rig.array(0, frame_id="rear")
+    rig.array(0)
+    assert rig.steps() == [("EXACT", 0, 0)]
+    assert rig.refused == ["another frame_id", "another frame_id"]
+
+
+def test_detections_without_a_frame_id_are_of_any_camera(rig: Rig) -> None:
+    rig.image(0)
+    rig.array(0, frame_id="")
+    assert rig.steps() == [("EXACT", 0, 0)]
+
+
+def test_detections_stamped_in_the_future_are_refused_and_do_no_harm(rig: Rig) -> None:
+    rig.image(0)
+    rig.pairing.add_array(DetectionArray(b"", stamped(3_600_000), rig.now))
+    assert rig.refused == ["ahead of the images"]
+    assert rig.steps() == []
+    rig.array(0)
+    assert rig.steps() == [("EXACT", 0, 0)]
+
+
+def test_after_the_camera_has_stopped_detections_are_not_in_the_future(rig: Rig) -> None:
+    rig.image(0)
+    rig.wait(0.3)
+    rig.array(60_000)
+    assert rig.wait(0.3) == [("ALONE", None, 60_000)]
+
+
+def test_after_a_jump_of_time_nothing_of_before_is_known(rig: Rig) -> None:
+    rig.image(60_000)
+    rig.array(60_000)
+    rig.steps()
+    rig.image(60_000 + PERIOD)
+    rig.array(60_000 + 2 * PERIOD)
+    rig.history.clear()
+    assert rig.pairing.forget() == 1
+    rig.image(0)
+    rig.array(0)
+    assert rig.steps() == [("EXACT", 0, 0)]
+    assert not rig.refused and not rig.rejected
+
+
+# --- a tracker that is too slow ------------------------------------------------------------------
+
+
+def test_a_slow_tracker_gets_only_the_newest_pair(rig: Rig) -> None:
+    for index in range(8):
+        rig.image(index * PERIOD)
+        rig.array(index * PERIOD)
+    assert rig.steps() == [("EXACT", 7 * PERIOD, 7 * PERIOD)]
+    assert rig.dropped == 7
+    assert rig.refused == ["tracker too slow"] * 7
+
+
+def test_a_short_delay_drops_nothing(rig: Rig) -> None:
+    for index in range(3):
+        rig.image(index * PERIOD)
+        rig.array(index * PERIOD)
+    assert rig.now <= LAG
+    assert [kind for kind, _, _ in rig.steps()] == ["EXACT"] * 3
+    assert rig.dropped == 0
+
+
+def test_a_slow_tracker_is_not_kept_from_detections_by_images_without(rig: Rig) -> None:
+    rig.image(0)
+    rig.array(0)
+    for index in range(1, 5):
+        rig.image(index * PERIOD)
+    rig.now += 1.0
+    assert rig.steps()[0] == ("EXACT", 0, 0)
+
+
+def test_a_slow_tracker_still_answers_the_images_before_the_only_pair(rig: Rig) -> None:
+    rig.image(0)
+    rig.image(PERIOD)
+    rig.array(PERIOD)
+    rig.now += 2 * LAG
+    assert [kind for kind, _, _ in rig.steps()] == ["PREDICTED", "EXACT"]
+    assert rig.dropped == 0
+
+
+def test_what_waits_is_bounded(rig: Rig) -> None:
+    for index in range(MOST + 10):
+        rig.image(index * PERIOD)
+    assert rig.dropped == 10
+    for index in range(MOST + 10):
+        rig.array(100_000 + index)
+    assert rig.refused.count("too many wait") == 10
+
+
+def test_every_kind_is_said_in_different_words() -> None:
+    assert len({kind.value for kind in Kind}) == len(Kind)

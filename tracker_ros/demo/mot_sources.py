@@ -1,0 +1,158 @@
+"""Films with several people in them: the square, and folders of MOTChallenge."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tracker_ros.demo.crowd import Crowd
+from tracker_ros.errors import DataError
+from tracker_ros.evaluation.datasets import list_images
+from tracker_ros.evaluation.metrics import FloatArray
+from tracker_ros.evaluation.mot_datasets import MotTruth, read_mot_truth
+from tracker_ros.evaluation.mot_files import read_rows
+from tracker_ros.geometry import MIN_SIDE, Box, UInt8Image
+from tracker_ros.mot.detections import Detection
+
+SEQUENCE_INFO = "seqinfo.ini"
+LABEL = "person"
+"""What MOTChallenge's detections are; its files do not say."""
+
+
+class CrowdSource:
+    """The square that the project renders itself."""
+
+    truth = None
+    """There is no one target in it; `people` knows everybody."""
+    moments = (
+        (66, "two walk towards each other"),
+        (111, "both hidden by the kiosk"),
+        (156, "both out again"),
+        (210, "one has left and is back"),
+        (342, "one turns round behind the kiosk"),
+        (420, "and is back"),
+    )
+    """What is worth a picture: frame at 30 Hz and a caption."""
+
+    def __init__(self, width: int = 640, height: int = 480, fps: float = 30.0) -> None:
+        self.name = f"rendered square {width}x{height}"
+        self.fps = fps
+        self._crowd = Crowd(width, height, fps)
+
+    def people(self) -> MotTruth:
+        """Who is where. Whoever is hidden does not count: to miss him is no mistake."""
+        rows: list[list[float]] = []
+        hidden: list[bool] = []
+        for index in range(len(self._crowd)):
+            for person in self._crowd.people(index):
+                rows.append([index + 1, person.id, *person.box])
+                hidden.append(person.hidden)
+        distractor = np.array(hidden, np.bool_)
+        return MotTruth(np.array(rows, np.float64), ~distractor, distractor)
+
+    def __iter__(self) -> Iterator[UInt8Image]:
+        for index in range(len(self._crowd)):
+            yield self._crowd.frame(index).image
+
+
+class MotFolderSource:
+    """NAME/{seqinfo.ini,img1}, with det/det.txt and gt/gt.txt where they are there."""
+
+    truth = None
+    """There is no one target in it; `people` knows everybody."""
+
+    def __init__(self, folder: Path, fps: float | None = None) -> None:
+        """Raises DataError when the folder cannot be used; its other files are read later."""
+        self._folder = folder
+        image_folder, told = _read_info(folder / SEQUENCE_INFO)
+        images = folder / image_folder
+        if not images.is_dir():
+            raise DataError(
+                f"{images}: no such folder; --sequence {folder} has {SEQUENCE_INFO}, so its images "
+                "are expected there"
+            )
+        self._paths = list_images(images)
+        self.name = folder.resolve().name
+        self.fps = fps or told
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def people(self) -> MotTruth | None:
+        """Who is where; None where gt/gt.txt is missing. Raises DataError when it is wrong."""
+        path = self._folder / "gt" / "gt.txt"
+        if not path.is_file():
+            return None
+        return read_mot_truth(path, len(self), mot20=self.name.startswith("MOT20"))
+
+    @property
+    def has_detections(self) -> bool:
+        """Whether det/det.txt is there."""
+        return (self._folder / "det" / "det.txt").is_file()
+
+    def detections(self) -> list[list[Detection]]:
+        """Those of det/det.txt for every frame. Raises DataError when it cannot be used."""
+        rows = read_rows(self._folder / "det" / "det.txt", frames=len(self))
+        return by_frame(rows, len(self))
+
+    def __iter__(self) -> Iterator[UInt8Image]:
+        for path in self._paths:
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise DataError(f"{path} cannot be read as an image; it is damaged or not one")
+            yield np.asarray(image, np.uint8)
+
+
+def by_frame(rows: FloatArray, frames: int) -> list[list[Detection]]:
+    """Detections of each frame from rows (n, 7 or more): frame, id, x, y, w, h, score.
+
+    Boxes with a side under 2 px are left out: no tracker is given them.
+    """
+    found: list[list[Detection]] = [[] for _ in range(frames)]
+    for frame, _, x, y, w, h, score in rows[:, :7].tolist():
+        if min(w, h) >= MIN_SIDE:
+            found[int(frame) - 1].append(Detection(Box(x, y, w, h), score, LABEL))
+    return found
+
+
+def is_mot_folder(folder: Path) -> bool:
+    """Whether a folder is a sequence as MOTChallenge lays it out."""
+    return (folder / SEQUENCE_INFO).is_file()
+
+
+def detections_of(args: argparse.Namespace) -> str:
+    """Where detections come from: `--detections`, else det.txt where the folder has one.
+
+    Raises DataError when det.txt is asked for and there is none.
+    """
+    folder: Path | None = args.sequence
+    here = folder is not None and is_mot_folder(folder) and MotFolderSource(folder).has_detections
+    if args.detections == "det" and not here:
+        raise DataError(
+            "--detections det takes NAME/det/det.txt of a folder of MOTChallenge; give it with "
+            "--sequence, or choose --detections hog"
+        )
+    return args.detections or ("det" if here else "hog")
+
+
+def _read_info(path: Path) -> tuple[str, float]:
+    """Name of the folder of images, and frames per second."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        section = parser["Sequence"]
+        rate = float(section["frameRate"])
+    except (OSError, UnicodeDecodeError, configparser.Error, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"{path} cannot be read: {reason}; expected [Sequence] with frameRate=..."
+        ) from None
+    if not (math.isfinite(rate) and rate > 0):
+        raise DataError(f"{path}: frameRate '{section['frameRate']}' is not a number over 0")
+    return section.get("imDir", "img1"), rate

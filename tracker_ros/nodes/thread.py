@@ -1,0 +1,122 @@
+"""A worker's thread: takes one piece of work after the other, requests first. No ROS in here."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from tracker_ros.errors import TargetError
+from tracker_ros.nodes.frames import Frame, FrameHistory
+
+T = TypeVar("T")
+
+
+class WorkerThread(ABC):
+    """Owns what it works with. Every public method may be called from any thread."""
+
+    def __init__(self, history: FrameHistory, on_failure: Callable[[str, str], None]) -> None:
+        """on_failure: gets the reason and the trace of work that raised, on this thread."""
+        self._history, self._on_failure = history, on_failure
+        self._wake = threading.Condition()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._stopping = ""
+        """Why, once it is."""
+        self.enabled = True
+        """False: frames are kept for later requests, and not tracked."""
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, reason: str) -> None:
+        """End the thread after the frame it is at, and all targets for that reason.
+
+        Requests that it has not begun are refused.
+        """
+        with self._wake:
+            self._stopping = reason
+            self._wake.notify()
+        self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, as it does from start to stop."""
+        return self._thread.is_alive()
+
+    @abstractmethod
+    def offer(self, frame: Frame) -> bool:
+        """Leave the newest frame for tracking; True when one is dropped for it, or it is itself."""
+
+    @abstractmethod
+    def forget_frames(self) -> int:
+        """Drop every frame that waits or is kept: time has jumped. Gives how many waited."""
+
+    def end_targets(self, reason: str) -> Future[list[str]]:
+        """End all targets for that reason; the future holds their ids."""
+        return self._submit(lambda: self._end_targets(reason))
+
+    # --- on the worker's thread --------------------------------------------------------------
+
+    @abstractmethod
+    def _take(self) -> Callable[[], None] | None:
+        """The next piece of work, None when there is none; the lock `_wake` is held."""
+
+    @abstractmethod
+    def _end_targets(self, reason: str) -> list[str]:
+        """End all targets, and tell; gives their ids."""
+
+    def _patience(self) -> float | None:
+        """Seconds after which `_take` may give what it does not give now; the lock is held."""
+        return None
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have the worker's thread do something before its next frame."""
+        future: Future[T] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # withdrawn
+            try:
+                if self._stopping:
+                    raise TargetError(self._stopping)
+                future.set_result(work())
+            except Exception as error:  # the asker's to judge: nothing is swallowed here
+                future.set_exception(error)
+
+        with self._wake:
+            if not self._stopping:
+                self._jobs.append(job)
+                self._wake.notify()
+                return future
+        job()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                work = self._next()
+            if work is None:
+                break
+            try:
+                work()
+            except Exception as error:  # the thread must live: the next frame may be better
+                self._on_failure(f"a frame failed: {error}", traceback.format_exc())
+        self._end_targets(self._stopping)
+
+    def _next(self) -> Callable[[], None] | None:
+        """Wait for work: requests first. None when the thread is to end."""
+        while True:
+            if self._jobs:
+                return self._jobs.popleft()
+            if self._stopping:
+                return None
+            work = self._take()
+            if work is not None:
+                return work
+            self._wake.wait(self._patience())
