@@ -27,7 +27,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-from tracker_ros.demo.command import ros_environment
+from tracker_ros.demo.processes import ros_environment
 from tracker_ros.demo.processes import ChildProcesses
 from tracker_ros.demo.scene import Scene
 from tracker_ros.evaluation.report import describe_cpu

@@ -148,7 +148,7 @@ class FamnetTracker:
     ) -> None:  # fmt: skip
         """Look for the believed targets that were missed; the others are missed."""
         recovered: dict[int, Observation] = {}
-        wanted = [t for t in missed if t.believed and t.settings.recover]
+        wanted = [target for target in missed if target.recoverable(time)]
         if self._recovery is not None and image is not None:
             wanted = sorted(wanted, key=lambda t: -t.confidence)[: self.settings.recover_most]
             seen = [target for target in self._targets if target.last.time == time]

@@ -26,8 +26,8 @@ class Settings:
     """Follow a target that the detector missed with a single-object tracker."""
     recover_score: float = 0.8
     """Lowest score of that tracker to believe it."""
-    recover_frames: int = 10
-    """Frames in a row that a target may be recovered without a detection."""
+    recover_seconds: float = 1.0
+    """A target that was not detected for so long is no longer recovered, but LOST."""
     recover_most: int = 8
     """Targets that are recovered in one frame at most: it is what bounds the time of a frame."""
     duplicate_iou: float = 0.7

@@ -72,6 +72,7 @@ class Target:
         self._total_score = observation.score
         self.recovered = 0
         """Frames in a row without a detection, by recovery."""
+        self.detected_at = observation.time
         self.overlapped = 0
         self.size_change = 1.0
         self.motion = Motion(observation.box, observation.time)
@@ -95,6 +96,11 @@ class Target:
         """The box (4,) expected at a time."""
         return self.motion.at(time)
 
+    def recoverable(self, time: float) -> bool:
+        """Whether a single-object tracker may look for it."""
+        s = self.settings
+        return self.believed and s.recover and time - self.detected_at <= s.recover_seconds
+
     # --- what happened to it in a frame --------------------------------------------------------
 
     def detected(self, observation: Observation, usual_score: float) -> None:
@@ -103,6 +109,7 @@ class Target:
         self._observe(observation)
         self.hits += 1
         self.recovered = 0
+        self.detected_at = observation.time
         self._trust(1.0)
         self._refresh(observation)
         self._total_score += observation.score
@@ -142,8 +149,6 @@ class Target:
             return ""
         if time - self.last.time > s.lost_seconds:
             return f"not seen for {time - self.last.time:.1f} s"
-        if self.recovered > s.recover_frames:
-            return f"recovered for {self.recovered} frames without a detection"
         if self.unseen and width is not None and height is not None:
             x, y = (float(value) for value in self.expected(time)[:2])
             if not (0 <= x < width and 0 <= y < height):

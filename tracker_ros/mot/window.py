@@ -14,6 +14,7 @@ from tracker_ros.mot.affinity import Candidates, compare_pairs, compare_triples,
 from tracker_ros.mot.assignment import (
     ACCEPT,
     Bool,
+    Hypotheses,
     Int,
     enumerate_hypotheses,
     power_iteration,
@@ -90,6 +91,12 @@ def _candidates(seen: Sequence[Observation], labels: Sequence[int]) -> Candidate
 
 def solve(model: FamnetModel, slots: Sequence[Slot]) -> list[tuple[int, int, float]]:
     """Which target is which detection: (target, detection, value)."""
+    pairs = round_last(*solve_values(model, slots))
+    return [(int(slots[-2].owners[row]), column, value) for row, column, value in pairs]
+
+
+def solve_values(model: FamnetModel, slots: Sequence[Slot]) -> tuple[Hypotheses, list[Float64]]:
+    """The hypotheses of a window, and the value of every pair of every layer."""
     gates = [_gate(earlier, later) for earlier, later in pairwise(slots)]
     hypotheses = enumerate_hypotheses(gates)
     total = np.zeros(len(hypotheses))
@@ -104,9 +111,7 @@ def solve(model: FamnetModel, slots: Sequence[Slot]) -> list[tuple[int, int, flo
     for k in range(len(slots) - 2):
         _add_long_term(model, slots[k : k + 3], hypotheses.nodes[:, k : k + 3], total)
     affinity = hypothesis_affinity(total, model.temperature)
-    values = power_iteration(hypotheses, affinity)
-    pairs = round_last(hypotheses, values)
-    return [(int(slots[-2].owners[row]), column, value) for row, column, value in pairs]
+    return hypotheses, power_iteration(hypotheses, affinity)
 
 
 def solve_pairs(model: FamnetModel, earlier: Slot, later: Slot) -> list[tuple[int, int, float]]:

@@ -30,7 +30,7 @@ MANAGEMENT: dict[str, tuple[str, tuple[float, float]]] = {
     "lost_seconds": ("a target that is not seen for so long ends", (0.0, 3600.0)),
     "recover": ("follow a target that the detector missed with a single-object tracker", (0, 1)),
     "recover_score": ("lowest score of that tracker to believe it", (0.0, 1.0)),
-    "recover_frames": ("frames in a row that a target is recovered at most", (0, 1000)),
+    "recover_seconds": ("a target that was not detected for so long is LOST", (0.0, 3600.0)),
     "recover_most": ("targets that are recovered in one frame at most", (0, 100)),
     "duplicate_iou": ("of two targets that overlap more, the younger ends ...", (0.0, 1.0)),
     "duplicate_frames": ("... after so many frames", (1, 1000)),

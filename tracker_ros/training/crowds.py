@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.training.pictures import Collection, Frame, FrameTrack, Still
 
@@ -120,10 +121,16 @@ class Crowds:
     """Composes films; everything is drawn from one generator."""
 
     def __init__(self, collection: Collection, seed: int) -> None:
+        """Raises DataError when the collection has nothing to compose films of."""
         self._rng = np.random.default_rng(seed)
         self._tracks = [track for track in collection.tracks if len(track.visible) > 10]
         self._stills = [(still, box) for still in collection.stills for box in _people(still)]
         self._grounds = [*collection.stills, *collection.unlabelled]
+        if not (self._tracks or self._stills) or not self._grounds:
+            raise DataError(
+                "there is nothing to compose crowds of: give tracks with over 10 visible frames or "
+                "photographs with upright boxes, and photographs as backgrounds"
+            )
 
     def film(self, frames: int) -> Iterator[CrowdFrame]:
         """A film of so many frames with new objects before a new background."""
@@ -162,7 +169,7 @@ class Crowds:
 
     def _actor(self) -> _Actor:
         rng = self._rng
-        if not self._stills or rng.random() < 0.5:
+        if not self._stills or (self._tracks and rng.random() < 0.5):
             track = self._tracks[int(rng.integers(len(self._tracks)))]
             return _Actor(_pieces_of_track(track), rng)
         still, box = self._stills[int(rng.integers(len(self._stills)))]

@@ -212,9 +212,9 @@ def export(network: FAMNet, recipe: FamnetRecipe, stem: Path) -> dict[str, Any]:
         "crops": sizes.crops,
         "pairs": sizes.pairs,
         "triples": sizes.triples,
-        "birth": float(network.birth),
-        "end": float(network.end),
-        "temperature": float(network.log_temperature.exp()),
+        "birth": network.birth.item(),
+        "end": network.end.item(),
+        "temperature": network.log_temperature.exp().item(),
     }
 
 
