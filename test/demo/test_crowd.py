@@ -133,6 +133,10 @@ def test_motion_is_smooth(crowd: Crowd) -> None:
         before = now
 
 
+def test_however_slow_it_is_there_is_a_frame() -> None:
+    assert len(Crowd(64, 64, fps=0.01)) == 1
+
+
 def test_a_frame_beyond_the_end_is_refused(crowd: Crowd) -> None:
     with pytest.raises(IndexError, match="frame 600"):
         crowd.frame(600)

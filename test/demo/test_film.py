@@ -11,6 +11,7 @@ import pytest
 
 from tracker_ros.demo.film import (
     STATE_COLOURS,
+    FilmWriter,
     annotate,
     choose_moments,
     write_film,
@@ -112,6 +113,15 @@ def test_the_sheet_is_one_picture_of_six_panels(tmp_path: Path, name: str) -> No
     assert sheet is not None
     assert sheet.shape[1] > 3 * 480
     assert sheet.shape[0] > 2 * 360
+
+
+def test_pictures_of_another_size_are_in_the_film_too(tmp_path: Path) -> None:
+    with FilmWriter(tmp_path / "film.mp4", 10.0) as film:
+        for width in (320, 160, 320):
+            film.add(np.full((240, width, 3), width // 2, np.uint8))
+    images = list(VideoSource(tmp_path / "film.mp4"))
+    assert [image.shape for image in images] == [(240, 320, 3)] * 3
+    assert [round(float(image.mean()), -1) for image in images] == [160, 80, 160]
 
 
 def test_a_run_of_one_frame_has_a_sheet_too(tmp_path: Path) -> None:

@@ -63,6 +63,15 @@ def test_what_came_is_counted() -> None:
     assert summary.latency_ms is None
 
 
+def test_an_image_that_comes_again_counts_again() -> None:
+    """As in a bag that repeats a stamp: the film and tracks.txt have a frame for each."""
+    run = run_of([track("m1", LEFT)], [track("m1", LEFT), track("m2", RIGHT)])
+    run.stamps.insert(0, run.stamps[0])
+    summary = summarise(run, None)
+    assert summary.tracks == len(track_rows(run)) == 4
+    assert summary.identities == 2
+
+
 def test_states_come_from_the_status_of_the_same_image() -> None:
     run = run_of([track("m1", LEFT)], [track("m1", LEFT)])
     run.states[10**8] = {"m1": (TrackState.UNCERTAIN, "recovered")}

@@ -92,13 +92,34 @@ def test_det_without_a_det_txt_is_refused(tmp_path: Path) -> None:
         ("[Sequence]\nframeRate=0\n", "'0' is not a number over 0"),
         ("[Other]\n", r"\[Sequence\]"),
         ("nonsense", r"\[Sequence\]"),
-        ("[Sequence]\nframeRate=10\nimDir=elsewhere\n", "elsewhere: no such folder"),
+        ("[Sequence]\nframeRate=10\nseqLength=5\nimDir=elsewhere\n", "elsewhere: no such folder"),
     ],
 )
 def test_a_wrong_seqinfo_is_named(folder: Path, info: str, words: str) -> None:
     (folder / "seqinfo.ini").write_text(info)
     with pytest.raises(DataError, match=words):
         open_source(parse(f"--sequence={folder}"))
+
+
+def test_images_that_are_not_those_of_the_frames_are_refused(folder: Path) -> None:
+    """Their detections would be played one image early or late."""
+    (folder / "img1/000001.jpg").unlink()
+    with pytest.raises(DataError, match="holds 4 images, but seqLength"):
+        open_source(parse(f"--sequence={folder}"))
+    info = (folder / "seqinfo.ini").read_text()
+    (folder / "seqinfo.ini").write_text(info.replace("seqLength=5", "seqLength=4"))
+    with pytest.raises(DataError, match=r"begins with 000002\.jpg; frames count from 1"):
+        open_source(parse(f"--sequence={folder}"))
+
+
+def test_the_rules_of_mot20_hold_by_the_name_in_seqinfo_as_in_eval(folder: Path) -> None:
+    """Class 6, a bicycle without a motor, is a distractor there only."""
+    (folder / "gt/gt.txt").write_text("1,1,5,5,20,40,1,1,1\n1,2,90,5,20,40,0,6,1\n")
+    for name, distractors in (("MOT17-02", 0), ("MOT20-01", 1)):
+        info = f"[Sequence]\nname={name}\nframeRate=10\nseqLength={FRAMES}\n"
+        (folder / "seqinfo.ini").write_text(info)
+        truth = MotFolderSource(folder).people()
+        assert truth is not None and truth.distractor.sum() == distractors
 
 
 def test_the_square_is_a_scene_for_the_camera_too() -> None:

@@ -92,7 +92,7 @@ def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
 def test_a_damaged_image_is_named_when_its_turn_comes(tmp_path: Path) -> None:
     folder = write_sequence(tmp_path / "ball", None)
     (folder / "img" / "000002.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
-    with pytest.raises(DataError, match=r"000002\.png cannot be read as an image"):
+    with pytest.raises(DataError, match=r"000002\.png cannot be decoded as an image"):
         list(SequenceSource(folder))
 
 
@@ -264,9 +264,22 @@ def test_a_limit_under_one_frame_is_refused() -> None:
         open_source(parse("--limit", "0"))
 
 
-def test_a_topic_without_a_bag_is_refused() -> None:
-    with pytest.raises(DataError, match="give --bag FILE too"):
-        open_source(parse("--topic", "/left"))
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--topic", "/left"], "give --bag FILE too"),
+        (["--bag", "b.mcap", "--fps", "5"], "--fps 5: a bag is replayed as it was recorded"),
+        (["--video", "a.mp4", "--size", "320x200"], "--size 320x200 is that of a scene"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words: list[str], complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        open_source(parse(*words))
+
+
+def test_a_scene_and_a_film_of_ones_own_exclude_each_other() -> None:
+    with pytest.raises(SystemExit):
+        parse("--video", "a.mp4", "--scene", "square")
 
 
 def test_the_target_is_the_given_box_else_the_first_of_the_truth() -> None:

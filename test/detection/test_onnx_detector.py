@@ -95,7 +95,8 @@ def test_a_network_of_unusual_size_is_read_by_its_longer_axis(tmp_path: Path) ->
 
 def test_what_can_be_read_in_two_ways_is_read_as_it_is_asked_to_be(tmp_path: Path) -> None:
     path = save(tmp_path / "m.onnx", yolov10(3 * PLACES))
-    assert opened(path, "yolo").layout.name == "yolov5"
+    with pytest.raises(ModelError, match=r"read as yolov5, its scores go .* to 1\.5.*layout"):
+        opened(path, "yolo")
     detector = opened(path, "yolo", layout="yolov10", classes="coco")
     require_person_and_car(detector.detect(picture()))
 
@@ -205,7 +206,7 @@ def test_names_come_from_the_model_file_when_none_are_given(tmp_path: Path) -> N
     assert [d.label for d in detector.detect(picture())] == ["worker", "fork lift"]
 
 
-@pytest.mark.parametrize("names", ["", "__import__('os')", "{'a': 'b'}", "[" * 5000])
+@pytest.mark.parametrize("names", ["", "__import__('os')", "{'a': 'b'}", "{[1]: 2}", "[" * 5000])
 def test_what_are_no_names_in_the_model_file_is_not_believed(tmp_path: Path, names: str) -> None:
     path = save(tmp_path / "m.onnx", yolov8(classes=3), metadata={"names": names})
     assert [d.label for d in opened(path, "yolo").detect(picture())] == ["0", "2"]
@@ -223,6 +224,16 @@ def test_ssd_counts_from_one_and_with_the_gaps_of_coco(tmp_path: Path) -> None:
     labels = [d.label for d in opened(path, "ssd", classes="coco").detect(picture())]
     assert labels == ["toothbrush", "stop sign"]
     assert [d.label for d in opened(path, "ssd").detect(picture())] == ["90", "13"]
+
+
+@pytest.mark.parametrize("number", [[np.nan], [-3], [1e9], []])
+def test_a_number_of_detections_that_is_none_is_not_believed(
+    tmp_path: Path, number: list[float]
+) -> None:
+    outputs = {**tensorflow(), "num_detections": np.array(number, np.float32)}
+    outputs["detection_scores"] = np.where(outputs["detection_scores"] > 0.95, 0, SCORES[0])
+    detector = opened(save(tmp_path / "m.onnx", outputs), "ssd", classes="coco")
+    assert [d.label for d in detector.detect(picture())] == ["person", "car"]
 
 
 def test_a_file_names_the_classes_one_a_line(tmp_path: Path) -> None:
@@ -249,6 +260,15 @@ def test_a_file_that_holds_no_names_is_refused(tmp_path: Path, content: bytes) -
         read_names(path)
 
 
+def test_a_file_of_names_may_lie_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "names.txt").write_text("worker\nbicycle\ncrane\n")
+    path = save(tmp_path / "m.onnx", yolov8(classes=3))
+    assert opened(path, "yolo", classes="~/names.txt").labels == ("worker", "bicycle", "crane")
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
@@ -267,6 +287,33 @@ def test_a_network_that_segments_is_refused(tmp_path: Path) -> None:
     masks = {"output1": np.zeros((1, 32, 80, 80), np.float32)}
     with pytest.raises(ModelError, match="no known layout"):
         opened(save(tmp_path / "m.onnx", {**yolov8(classes=112), **masks}), "yolo")
+
+
+@pytest.mark.parametrize("make", [yolov5, yolov8])
+def test_scores_that_are_no_probabilities_are_refused(
+    tmp_path: Path, make: Callable[[], Outputs]
+) -> None:
+    """Cut to [0, 1], logits of -8 for object and class would be a sure find in every place."""
+    outputs = make()["output0"]
+    scores = outputs[..., 4:] if make is yolov5 else outputs[:, 4:]
+    scores[:] = -8
+    with pytest.raises(ModelError, match=r"its scores go from .* expected 0 to 1"):
+        opened(save(tmp_path / "m.onnx", {"output0": outputs}), "yolo")
+
+
+def test_scores_may_miss_their_ends_as_far_as_bytes_round(tmp_path: Path) -> None:
+    outputs = yolov8()["output0"]
+    outputs[:, 4:] = outputs[:, 4:] * 1.12 - 0.004
+    detections = opened(save(tmp_path / "m.onnx", {"output0": outputs}), "yolo").detect(picture())
+    assert [d.score for d in detections] == [1.0, pytest.approx(0.75 * 1.12 - 0.004)]
+
+
+def test_boxes_that_are_shares_of_the_input_are_refused(tmp_path: Path) -> None:
+    """Taken for pixels, all of them would be too small: nothing would ever be found."""
+    outputs = yolov8()["output0"]
+    outputs[:, :4] /= CANVAS
+    with pytest.raises(ModelError, match=r"its boxes reach no further than 0\.8.*320x320"):
+        opened(save(tmp_path / "m.onnx", {"output0": outputs}), "yolo")
 
 
 def test_a_layout_that_is_asked_for_in_vain_is_refused(tmp_path: Path) -> None:

@@ -212,6 +212,8 @@ def test_a_missing_file_is_named(tmp_path: Path, file: str) -> None:
         ("2,-1,5,nan,20,40,1", "is not finite"),
         ("2,-1,5,5,inf,40,1", "is not finite"),
         ("2,-1,5,5,20,40,nan", "is not finite"),
+        ("2,-1,1e200,5,20,40,1", "a box beyond 100000 px"),
+        ("2,-1,5,5,20,1e308,1", "a box beyond 100000 px"),
         ("2,-1,5,5,0,40,1", "a box without size"),
         ("2,-1,5,5,20,-40,1", "a box without size"),
         ("0,-1,5,5,20,40,1", "frame '0' is not a whole number from 1 up"),
@@ -260,12 +262,13 @@ def test_a_truth_of_which_nothing_counts_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"frameRate": "0"}, "framerate '0' is not a number over 0"),
-        ({"frameRate": "fast"}, "framerate 'fast'"),
-        ({"frameRate": "nan"}, "framerate 'nan'"),
-        ({"seqLength": ""}, "seqlength ''"),
-        ({"seqLength": "9.5"}, "seqlength '9.5' is not a whole number"),
-        ({"imWidth": "-3"}, "imwidth '-3'"),
+        ({"frameRate": "0"}, "frameRate '0' is not a number over 0"),
+        ({"frameRate": "fast"}, "frameRate 'fast'"),
+        ({"frameRate": "nan"}, "frameRate 'nan'"),
+        ({"seqLength": "10\n 320"}, "seqLength '10 320'"),
+        ({"seqLength": ""}, "seqLength ''"),
+        ({"seqLength": "9.5"}, "seqLength '9.5' is not a whole number"),
+        ({"imWidth": "-3"}, "imWidth '-3'"),
     ],
 )
 def test_a_seqinfo_without_its_figures_is_refused(

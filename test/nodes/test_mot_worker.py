@@ -50,6 +50,8 @@ class Witness(SortTracker):
         super().__init__()
         self.seen: list[tuple[bool, int, float]] = []
         self.failing = False
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What happens while it is at an update, once."""
 
     def update(
         self, image: UInt8Image | None, detections: Sequence[Detection], time: float
@@ -57,6 +59,8 @@ class Witness(SortTracker):
         if self.failing:
             raise RuntimeError("out of memory")
         self.seen.append((image is not None, len(detections), round(time, 6)))
+        happens, self.meanwhile = self.meanwhile, lambda: None
+        happens()
         return super().update(image, detections, time)
 
 
@@ -115,10 +119,12 @@ class Rig:
         with self._news:
             assert self._news.wait_for(condition, 10)
 
+    def wait_a_moment(self, condition: Callable[[], object]) -> None:
+        with self._news:
+            self._news.wait_for(condition, 0.2)
+
     def show(self, number: int, encoding: str = "bgr8") -> None:
-        came = frame(number, encoding)
-        self.history.add(came)
-        self.worker.offer(came)
+        self.worker.keep(frame(number, encoding))
 
     def see(self, number: int, items: Sequence[Item] = (Item(BOX),)) -> MotAnswer:
         """An image with its detections; gives the answer."""
@@ -280,6 +286,38 @@ def test_after_a_jump_of_time_the_same_stamps_are_answered_again(rig: Rig) -> No
     rig.worker.forget_frames()
     rig.worker.end_targets("time jumped").result(10)
     assert [track.id for track in rig.see(0).tracks] == ["m2"]
+
+
+def test_a_jump_of_time_while_the_tracker_is_at_an_image_of_before(
+    rig: Rig, tracker: Witness
+) -> None:
+    def jump() -> None:
+        node = threading.Thread(target=rig.worker.forget_frames)
+        node.start()
+        node.join(10)
+
+    tracker.meanwhile = jump
+    rig.see(5)
+    assert rig.see(0).header.ns == stamp(0)  # not held back for being older than what went out
+
+
+def test_detections_that_come_while_their_image_is_being_kept_are_not_late(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = rig.history.add
+
+    def add(frame: Frame) -> None:
+        keep(frame)
+        thread = threading.Thread(target=lambda: rig.worker.offer_detections(array(0)))
+        thread.start()
+        thread.join(0.2)
+        rig.wait_a_moment(lambda: rig.kinds)  # the worker would be at them now, if it could
+
+    monkeypatch.setattr(rig.history, "add", add)
+    rig.show(0)
+    rig.wait(lambda: rig.kinds)
+    assert rig.kinds == [Kind.EXACT]
+    assert not rig.rejected
 
 
 def test_a_stopped_worker_has_ended_its_targets(rig: Rig) -> None:

@@ -192,6 +192,20 @@ def test_a_wrong_input_ends_with_code_2_and_says_what_is_wrong(
     assert not (tmp_path / "out").exists(), "nothing was started, so nothing is written"
 
 
+@pytest.mark.parametrize("file", ["gt/gt.txt", "det/det.txt"])
+def test_a_wrong_line_is_told_before_anything_starts(
+    start_process: Start, tmp_path: Path, file: str
+) -> None:
+    write_mot_folder(tmp_path / "plaza", 3)
+    with (tmp_path / "plaza" / file).open("a") as lines:
+        lines.write("3,1,wrong\n")
+    words = ["--sequence", str(tmp_path / "plaza"), "--out", str(tmp_path / "out")]
+    demo = start_process([*DEMO, *words])
+    assert demo.wait_exit(30) == 2, demo.output
+    assert file in demo.output.splitlines()[-1] and "not all numbers" in demo.output
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_film_without_anybody_is_no_success(start_process: Start, tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     for index in range(5):

@@ -159,6 +159,17 @@ def test_detections_stamped_in_the_future_do_not_end_the_node_s_present(mot: Mot
     assert ids(mot.walk(range(5, 6))[0]) == before
 
 
+def test_detections_by_another_clock_before_the_first_image_do_not_end_its_images(mot: Mot) -> None:
+    assert mot.set_parameters(detection_wait=0.0)[0].successful
+    ahead = mot.next_stamp() + 3600 * 10**9
+    mot.detect(ahead, [item(walker(0))])  # applied: as far as is known, that is the time
+    mot.answer_to(ahead)
+    mot.answer_to(mot.image())
+    assert mot.set_parameters(detection_wait=10.0)[0].successful
+    goes_on(mot)
+    assert "3600.0 s ahead of it" in mot.process.output
+
+
 def test_a_looped_bag_ends_the_targets_says_why_and_new_ones_get_new_identities(mot: Mot) -> None:
     first = mot.next_stamp()
     for index in range(6):

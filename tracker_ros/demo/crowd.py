@@ -109,7 +109,7 @@ class Crowd:
         self._sprite = lru_cache(maxsize=512)(draw_person)
 
     def __len__(self) -> int:
-        return round(DURATION * self.fps)
+        return max(round(DURATION * self.fps), 1)
 
     def frame(self, index: int) -> CrowdFrame:
         """Film frame `index`, 0 to len - 1. Raises IndexError beyond the end."""

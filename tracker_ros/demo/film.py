@@ -20,6 +20,39 @@ PANEL_WIDTH = 480
 _TRUTH_COLOUR = (255, 255, 255)
 
 
+class FilmWriter:
+    """A video file, whole when its `with` block ends."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self._path, self._fps = path, fps
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def __enter__(self) -> FilmWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._writer is not None:
+            self._writer.release()
+
+    def add(self, image: UInt8Image) -> None:
+        """Add a frame; the first one says the size, others are resized to it.
+
+        Raises DataError when OpenCV cannot write it.
+        """
+        size = (image.shape[1], image.shape[0])
+        if self._writer is None:
+            fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer, self._size = (
+                cv2.VideoWriter(str(self._path), fourcc, self._fps, size),
+                size,
+            )
+            if not self._writer.isOpened():
+                raise DataError(f"{self._path} cannot be written as a video; is the disk full?")
+        # OpenCV leaves out a frame of another size without a word.
+        self._writer.write(image if size == self._size else cv2.resize(image, self._size))
+
+
 def write_film(
     path: Path, source: Source, recording: Recording, truth: Sequence[Box | None] | None
 ) -> dict[int, UInt8Image]:
@@ -30,29 +63,15 @@ def write_film(
     moments = dict(choose_moments(source, recording))
     by_index = {record.index: record for record in recording.records}
     kept: dict[int, UInt8Image] = {}
-    writer: cv2.VideoWriter | None = None
-    size = (0, 0)
     latest: FrameRecord | None = None
-    try:
+    with FilmWriter(path, source.fps) as film:
         for index, frame in enumerate(islice(source, len(recording.stamps))):
             latest = by_index.get(index, latest)
             image = frame.copy()
             annotate(image, index, latest, truth[index] if truth is not None else None)
             if index in moments:
                 kept[index] = image
-            if writer is None:
-                size = (image.shape[1], image.shape[0])
-                writer = cv2.VideoWriter(
-                    str(path), cv2.VideoWriter.fourcc(*"mp4v"), source.fps, size
-                )
-                if not writer.isOpened():
-                    raise DataError(f"{path} cannot be written as a video; is the disk full?")
-            if (image.shape[1], image.shape[0]) != size:  # a video has one size
-                image = np.asarray(cv2.resize(image, size), np.uint8)
-            writer.write(image)
-    finally:
-        if writer is not None:
-            writer.release()
+            film.add(image)
     return kept
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from tracker_ros.demo.mot_sources import detections_of
+from tracker_ros.demo.mot_sources import MotFolderSource, detections_of
 from tracker_ros.demo.processes import (
     Child,
     ChildProcesses,
@@ -82,7 +82,11 @@ def _prepare(args: argparse.Namespace) -> str:
         args.fps = args.fps or RATE
     detections = detections_of(args)
     if args.camera is None:  # that one is left to the camera process: two cannot have it
-        open_source(args)
+        source = open_source(args)
+        if isinstance(source, MotFolderSource):  # a mistake there is told now, not after the film
+            source.people()
+            if detections == "det":
+                source.detections()
     return detections
 
 

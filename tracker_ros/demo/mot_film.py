@@ -6,10 +6,9 @@ from collections import deque
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from tracker_ros.demo.film import SHEET_COLUMNS, SHEET_ROWS, write_panels
+from tracker_ros.demo.film import SHEET_COLUMNS, SHEET_ROWS, FilmWriter
 from tracker_ros.demo.mot_recording import MotRecording
 from tracker_ros.demo.sources import Source
 from tracker_ros.drawing import draw_identities, draw_label
@@ -68,33 +67,16 @@ def write_film(
     moments = dict(choose_moments(source, recording))
     annotator = Annotator(recording)
     panels: list[tuple[UInt8Image, str]] = []
-    writer: cv2.VideoWriter | None = None
-    size = (0, 0)
-    try:
+    with FilmWriter(path, fps) as film:
         for index, frame in enumerate(islice(source, len(recording.stamps))):
             image = frame.copy()
             annotator.draw(image, index)
             if index in moments:
                 panels.append((image, moments[index]))
-            if writer is None:
-                size = (image.shape[1], image.shape[0])
-                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
-                if not writer.isOpened():
-                    raise DataError(f"{path} cannot be written as a video; is the disk full?")
-            if (image.shape[1], image.shape[0]) != size:  # a video has one size
-                image = np.asarray(cv2.resize(image, size), np.uint8)
-            writer.write(image)
-    finally:
-        if writer is not None:
-            writer.release()
+            film.add(image)
     if not panels:
         raise DataError(f"{path}: there is no frame to show")
     return panels
-
-
-def write_sheet(path: Path, panels: list[tuple[UInt8Image, str]]) -> None:
-    """Write the moments side by side, as one picture."""
-    write_panels(path, panels)
 
 
 def choose_moments(source: Source, recording: MotRecording) -> list[tuple[int, str]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from tracker_ros.demo.recording import median_and_p95
 from tracker_ros.errors import DataError
 from tracker_ros.evaluation.metrics import FloatArray
 from tracker_ros.evaluation.mot_datasets import MotTruth
@@ -109,7 +109,8 @@ class MotSummary:
 def summarise(recording: MotRecording, truth: MotTruth | None) -> MotSummary:
     """Add up a run; `truth` is that of the whole film, if known."""
     published = set(recording.stamps)
-    shown = [track for index in range(len(published)) for track in recording.frame(index) or ()]
+    frames = range(len(recording.stamps))
+    shown = [track for index in frames for track in recording.frame(index) or ()]
     not_detected = sum(track.state is TrackState.UNCERTAIN for track in shown)
     found = [count for stamp, count in recording.detected.items() if stamp in published]
     truth = truth.until(len(recording.stamps)) if truth is not None else None
@@ -132,8 +133,8 @@ def summarise(recording: MotRecording, truth: MotTruth | None) -> MotSummary:
         tracks=len(shown),
         not_detected=not_detected,
         identities=len({track.id for track in shown}),
-        frame_age_ms=_median_and_p95(list(recording.frame_ages.values())),
-        latency_ms=_median_and_p95(list(recording.latencies.values())),
+        frame_age_ms=median_and_p95(list(recording.frame_ages.values())),
+        latency_ms=median_and_p95(list(recording.latencies.values())),
         people=len(np.unique(truth.scored[:, 1])) if truth is not None else None,
         mota=round(figures.mota, 4) if figures else None,
         idf1=round(figures.idf1, 4) if figures else None,
@@ -184,14 +185,6 @@ def identity_numbers(recording: MotRecording) -> dict[str, int]:
     if len(set(numbers)) == len(ids) and 0 not in numbers:
         return dict(zip(ids, numbers, strict=True))
     return {id: number for number, id in enumerate(ids, 1)}
-
-
-def _median_and_p95(seconds: Sequence[float]) -> tuple[float, float] | None:
-    values = np.array(seconds, float)
-    values = values[np.isfinite(values)] * 1e3
-    if not values.size:
-        return None
-    return round(float(np.median(values)), 1), round(float(np.percentile(values, 95)), 1)
 
 
 def write_results(folder: Path, recording: MotRecording, summary: MotSummary) -> None:

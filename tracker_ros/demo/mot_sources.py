@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import configparser
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from tracker_ros.demo.crowd import Crowd
 from tracker_ros.errors import DataError
-from tracker_ros.evaluation.datasets import list_images
+from tracker_ros.evaluation.datasets import read_image
 from tracker_ros.evaluation.metrics import FloatArray
-from tracker_ros.evaluation.mot_datasets import MotTruth, read_mot_truth
+from tracker_ros.evaluation.mot_datasets import (
+    MotTruth,
+    SequenceInfo,
+    list_frames,
+    read_mot_truth,
+)
 from tracker_ros.evaluation.mot_files import read_rows
 from tracker_ros.geometry import MIN_SIDE, Box, UInt8Image
 from tracker_ros.mot.detections import Detection
@@ -70,16 +72,17 @@ class MotFolderSource:
     def __init__(self, folder: Path, fps: float | None = None) -> None:
         """Raises DataError when the folder cannot be used; its other files are read later."""
         self._folder = folder
-        image_folder, told = _read_info(folder / SEQUENCE_INFO)
-        images = folder / image_folder
+        info = SequenceInfo.read(folder / SEQUENCE_INFO)
+        images = folder / info.image_folder
         if not images.is_dir():
             raise DataError(
                 f"{images}: no such folder; --sequence {folder} has {SEQUENCE_INFO}, so its images "
                 "are expected there"
             )
-        self._paths = list_images(images)
+        self._paths = list_frames(images, info.length)
+        self._is_mot20 = info.is_mot20
         self.name = folder.resolve().name
-        self.fps = fps or told
+        self.fps = fps or info.frame_rate
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -89,7 +92,7 @@ class MotFolderSource:
         path = self._folder / "gt" / "gt.txt"
         if not path.is_file():
             return None
-        return read_mot_truth(path, len(self), mot20=self.name.startswith("MOT20"))
+        return read_mot_truth(path, len(self), mot20=self._is_mot20)
 
     @property
     def has_detections(self) -> bool:
@@ -103,10 +106,7 @@ class MotFolderSource:
 
     def __iter__(self) -> Iterator[UInt8Image]:
         for path in self._paths:
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise DataError(f"{path} cannot be read as an image; it is damaged or not one")
-            yield np.asarray(image, np.uint8)
+            yield read_image(path)
 
 
 def by_frame(rows: FloatArray, frames: int) -> list[list[Detection]]:
@@ -139,20 +139,3 @@ def detections_of(args: argparse.Namespace) -> str:
             "--sequence, or choose --detections hog"
         )
     return args.detections or ("det" if here else "hog")
-
-
-def _read_info(path: Path) -> tuple[str, float]:
-    """Name of the folder of images, and frames per second."""
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
-        section = parser["Sequence"]
-        rate = float(section["frameRate"])
-    except (OSError, UnicodeDecodeError, configparser.Error, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"{path} cannot be read: {reason}; expected [Sequence] with frameRate=..."
-        ) from None
-    if not (math.isfinite(rate) and rate > 0):
-        raise DataError(f"{path}: frameRate '{section['frameRate']}' is not a number over 0")
-    return section.get("imDir", "img1"), rate

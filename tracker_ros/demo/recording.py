@@ -108,8 +108,8 @@ def summarise(recording: Recording, truth: Sequence[Box | None] | None) -> Summa
         states={state.name: states[state.name] for state in TrackState if states[state.name]},
         last_state=recording.records[-1].state.name if recording.records else "",
         followed_to_the_end=_followed_to_the_end(recording, truth),
-        frame_age_ms=_median_and_p95([record.frame_age for record in recording.records]),
-        latency_ms=_median_and_p95([record.latency for record in recording.records]),
+        frame_age_ms=median_and_p95([record.frame_age for record in recording.records]),
+        latency_ms=median_and_p95([record.latency for record in recording.records]),
         mean_iou=round(float(overlaps.mean()), 4) if overlaps.size else None,
         success_auc=(round(success_auc(overlaps), 4) if overlaps.size else None),
         false_tracking=(
@@ -147,7 +147,8 @@ def _followed_to_the_end(recording: Recording, truth: Sequence[Box | None] | Non
     return last.state.visible and last.box.iou(box) >= FOLLOWED_IOU
 
 
-def _median_and_p95(seconds: Sequence[float]) -> tuple[float, float] | None:
+def median_and_p95(seconds: Sequence[float]) -> tuple[float, float] | None:
+    """Of the finite ones, in milliseconds; None when there is none."""
     values = np.array(seconds, float)
     values = values[np.isfinite(values)] * 1e3
     if not values.size:

@@ -19,7 +19,7 @@ from tracker_ros.demo.bag import BagSource
 from tracker_ros.demo.mot_sources import CrowdSource, MotFolderSource, is_mot_folder
 from tracker_ros.demo.scene import Scene
 from tracker_ros.errors import DataError, TargetError
-from tracker_ros.evaluation.datasets import TRUTH_FILE, list_images, read_truth
+from tracker_ros.evaluation.datasets import TRUTH_FILE, list_images, read_image, read_truth
 from tracker_ros.evaluation.metrics import has_target
 from tracker_ros.geometry import MIN_SIDE, Box, UInt8Image
 
@@ -102,10 +102,7 @@ class SequenceSource:
 
     def __iter__(self) -> Iterator[UInt8Image]:
         for path in self._paths:
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise DataError(f"{path} cannot be read as an image; it is damaged or not one")
-            yield np.asarray(image, np.uint8)
+            yield read_image(path)
 
 
 class VideoSource:
@@ -183,8 +180,10 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     choice.add_argument(
         "--bag", type=Path, metavar="FILE", help="ROS 2 bag: an .mcap or .db3 file, or its folder"
     )
+    choice.add_argument(
+        "--scene", choices=SCENES, help="which one to render: a drive, or people in a square"
+    )
     group.add_argument("--topic", help="image topic in the bag (default: the first one)")
-    group.add_argument("--scene", choices=SCENES, help="which one: a drive, or people in a square")
     group.add_argument("--size", type=_size, metavar="WxH", help="of the scene (default: 640x480)")
     group.add_argument(
         "--fps", type=_positive, help="frames per second (default: the source's own, else 30)"
@@ -211,6 +210,13 @@ def open_source(args: argparse.Namespace) -> Source:
         raise DataError(f"--limit {args.limit}: at least one frame is needed")
     if args.topic is not None and args.bag is None:
         raise DataError(f"--topic {args.topic} names a topic in a bag; give --bag FILE too")
+    if args.fps is not None and args.bag is not None:
+        raise DataError(f"--fps {args.fps:g}: a bag is replayed as it was recorded; leave it out")
+    given = (args.sequence, args.video, args.camera, args.bag)
+    if args.size is not None and any(source is not None for source in given):
+        raise DataError(
+            "--size {}x{} is that of a scene; pictures of your own keep theirs".format(*args.size)
+        )
     if args.sequence is not None and is_mot_folder(args.sequence):
         return MotFolderSource(args.sequence, args.fps)
     if args.sequence is not None:

@@ -40,7 +40,7 @@ def names_of_classes(
         if carried and (count is None or count == len(carried)):
             return dict(carried)
         return dict(enumerate(COCO)) if count == len(COCO) else {}
-    names = COCO if classes == "coco" else read_names(Path(classes))
+    names = COCO if classes == "coco" else read_names(Path(classes).expanduser())
     if count not in (None, len(names)):
         raise ModelError(
             f"the model has {count} classes, but classes '{classes}' names {len(names)}; give the "
@@ -67,7 +67,7 @@ def carried_names(metadata: Mapping[str, str]) -> dict[int, str]:
     """The names in the field `names` of a model file, written as `{0: 'person', ...}`, if any."""
     try:
         names = ast.literal_eval(metadata.get("names", ""))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return {}
     if isinstance(names, (list, tuple)):
         names = dict(enumerate(names))

@@ -21,6 +21,8 @@ KNOWN = {
     "torchvision": "boxes (N, 4) x0, y0, x1, y1 in pixels, labels, scores (N) (torchvision's SSD)",
 }
 """Layout -> its outputs, in words. Boxes of YOLO are in pixels of the network's input."""
+SLACK = 0.05
+"""How far a score may lie outside [0, 1]: quantised networks round."""
 STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 """Of the grids on which YOLO's networks look."""
 
@@ -65,12 +67,31 @@ class Layout:
 
     def read(self, outputs: Mapping[str, Array], canvas: tuple[int, int]) -> Found:
         """The boxes of one picture, finite ones; canvas: width and height of the input."""
+        found = self._finite(outputs, canvas)
+        return Found(found.boxes, np.clip(found.scores, 0.0, 1.0), found.classes)
+
+    def require_meant(self, outputs: Mapping[str, Array], canvas: tuple[int, int]) -> None:
+        """Raise ModelError when the numbers are not what the layout says, whatever their shapes."""
+        found = self._finite(outputs, canvas)
+        scores, boxes = found.scores, found.boxes
+        if scores.size and not -SLACK <= scores.min() <= scores.max() <= 1 + SLACK:
+            raise ModelError(
+                f"read as {self.name}, its scores go from {scores.min():.3g} to "
+                f"{scores.max():.3g}, expected 0 to 1; export it with the sigmoid in the graph, or "
+                "set the parameter layout if it is another"
+            )
+        if self.family == "yolo" and 0 < np.abs(boxes).max(initial=0) <= 2:
+            raise ModelError(
+                f"read as {self.name}, its boxes reach no further than {boxes.max():.3g}, expected "
+                f"pixels of its input of {canvas[0]}x{canvas[1]}; export it with boxes in pixels"
+            )
+
+    def _finite(self, outputs: Mapping[str, Array], canvas: tuple[int, int]) -> Found:
         values = [outputs[name].astype(np.float64) for name in self.outputs]
         found = READERS[self.name](values, canvas)
         finite = np.isfinite(found.boxes).all(1) & np.isfinite(found.scores)
         finite &= np.isfinite(found.classes)
-        scores = np.clip(found.scores[finite], 0.0, 1.0)
-        return Found(found.boxes[finite], scores, found.classes[finite])
+        return Found(found.boxes[finite], found.scores[finite], found.classes[finite])
 
 
 def recognise(outputs: Mapping[str, Array], canvas: tuple[int, int], asked: str = "auto") -> Layout:
@@ -176,7 +197,8 @@ def _read_yolov10(values: list[Float64], canvas: tuple[int, int]) -> Found:
 
 def _read_tensorflow(values: list[Float64], canvas: tuple[int, int]) -> Found:
     boxes, scores, classes = values[0][0], values[1].ravel(), values[2].ravel()
-    count = int(values[3].ravel()[0]) if len(values) > 3 else len(boxes)
+    told = values[3].ravel()[:1] if len(values) > 3 else values[1][:0]
+    count = int(told[0]) if told.size and 0 <= told[0] < len(boxes) else len(boxes)
     corners = boxes[:, [1, 0, 3, 2]] * np.array(canvas * 2, np.float64)
     return Found(corners[:count], scores[:count], classes[:count])
 

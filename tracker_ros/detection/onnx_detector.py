@@ -104,6 +104,7 @@ def open_onnx(
                 f"its layout is {found.name}, which the detector {found.family} reads, not "
                 f"{family}; set detector to {found.family}"
             )
+        found.require_meant(outputs, takes.canvas)
         carried = carried_names(engine.metadata)
         names = names_of_classes(
             classes, count=found.classes, first=found.first_class, carried=carried

@@ -116,9 +116,9 @@ def load_mot_sequence(
     folder: Path, detections: str, *, limit: int | None = None, seed: int = 0
 ) -> MotSequence:
     """The first `limit` frames of NAME/, checked. Raises DataError when it cannot be used."""
-    info = _Info.read(folder / "seqinfo.ini")
-    images = _list_frames(folder / info.image_folder, info.length)
-    truth = read_mot_truth(folder / "gt/gt.txt", info.length, mot20=info.name.startswith("MOT20"))
+    info = SequenceInfo.read(folder / "seqinfo.ini")
+    images = list_frames(folder / info.image_folder, info.length)
+    truth = read_mot_truth(folder / "gt/gt.txt", info.length, mot20=info.is_mot20)
     name = folder.resolve().name
     frames = min(info.length, limit or info.length)
     if detections == "gt-noisy":
@@ -177,35 +177,45 @@ def read_mot_truth(path: Path, frames: int | None = None, *, mot20: bool = False
 
 
 @dataclass(frozen=True)
-class _Info:
+class SequenceInfo:
     """What seqinfo.ini says."""
 
     name: str
     image_folder: str
     frame_rate: float
+    """Hertz."""
     length: int
+    """Frames."""
     size: tuple[int, int] | None
+    """Width and height, pixels; None where the file does not say."""
+
+    @property
+    def is_mot20(self) -> bool:
+        """Whether the rules of MOT20 hold."""
+        return self.name.startswith("MOT20")
 
     @classmethod
-    def read(cls, path: Path) -> _Info:
+    def read(cls, path: Path) -> SequenceInfo:
+        """Raises DataError, naming the file and the value, when it cannot be used."""
         if not path.is_file():
             raise DataError(f"{path} is missing; expected {HOLDS}")
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read_string(path.read_text(encoding="utf-8-sig"))
-            section = dict(parser["Sequence"])
+            # A line that begins with a blank goes on with the value of the line before.
+            section = {key: " ".join(text.split()) for key, text in parser["Sequence"].items()}
         except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"{path} cannot be read: {reason}; expected [Sequence] in it") from None
 
         def number(key: str) -> float:
             try:
-                value = float(section.get(key, ""))
+                value = float(section.get(key.lower(), ""))
             except ValueError:
                 value = math.nan
             if not (math.isfinite(value) and value > 0):
                 raise DataError(
-                    f"{path}: {key} '{section.get(key, '')}' is not a number over 0; write "
+                    f"{path}: {key} '{section.get(key.lower(), '')}' is not a number over 0; write "
                     f"{key}=... under [Sequence]"
                 )
             return value
@@ -213,21 +223,24 @@ class _Info:
         def whole(key: str) -> int:
             value = number(key)
             if not value.is_integer():
-                raise DataError(f"{path}: {key} '{section[key]}' is not a whole number")
+                raise DataError(f"{path}: {key} '{section[key.lower()]}' is not a whole number")
             return int(value)
 
         sized = {"imwidth", "imheight"} <= set(section)
         return cls(
             name=section.get("name", ""),
             image_folder=section.get("imdir", "img1"),
-            frame_rate=number("framerate"),
-            length=whole("seqlength"),
-            size=(whole("imwidth"), whole("imheight")) if sized else None,
+            frame_rate=number("frameRate"),
+            length=whole("seqLength"),
+            size=(whole("imWidth"), whole("imHeight")) if sized else None,
         )
 
 
-def _list_frames(folder: Path, length: int) -> tuple[Path, ...]:
-    """The image of every frame, checked; none where the folder does not exist."""
+def list_frames(folder: Path, length: int) -> tuple[Path, ...]:
+    """The image of every frame, checked; none where the folder does not exist.
+
+    Raises DataError when they are not `length` images from 1 up, or one of them is damaged.
+    """
     if not folder.exists():
         return ()
     images = list_images(folder)

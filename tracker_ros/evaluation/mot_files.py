@@ -15,6 +15,7 @@ import numpy as np
 from tracker_ros.errors import DataError
 from tracker_ros.evaluation.metrics import FloatArray
 from tracker_ros.evaluation.options import write_whole
+from tracker_ros.mot.detections import LARGEST
 
 COLUMNS = 7
 """frame, id, x, y, w, h and the score or, in a truth, whether the box counts."""
@@ -70,6 +71,8 @@ def _parse(line: str, where: str, frames: int | None) -> list[float]:
         raise DataError(f"{where}: id '{words[1]}' is not a whole number")
     if min(row[4:6]) <= 0:
         raise DataError(f"{where}: '{line}' is a box without size; expected x,y,w,h in pixels")
+    if max(map(abs, row[2:6])) > LARGEST:
+        raise DataError(f"{where}: '{line}' is a box beyond {LARGEST:g} px; no picture is as large")
     return row
 
 

@@ -34,6 +34,10 @@ Float64 = npt.NDArray[np.float64]
 
 
 USUAL_STEP = 0.01
+SOON = 0.5
+"""Seconds: a target that was not seen for longer ..."""
+ACCEPT_AGAIN = 0.8
+"""... must be assigned with at least this value: others have come near where it was."""
 SAME_PLACE = 0.5
 """A detection that overlaps a recovered target so much is that target."""
 
@@ -57,7 +61,9 @@ class FamnetTracker:
         self._recovery = Recovery(recoverer) if recoverer is not None else None
         helper = f", recovery by {recoverer.model}" if recoverer is not None else ", no recovery"
         how = "pairs alone" if pairwise else f"K={frames}"
-        self.about = f"{name}: {model.about}, {how}{helper}"
+        self.backend, self.precision = model.backend, model.precision
+        engine = f"on {self.backend} {self.precision}"
+        self.about = f"{name}: {model.card.name} {engine}, {how}{helper}"
         self._targets: list[Target] = []
         self._last_id = 0
         self._first_frame = True
@@ -134,7 +140,12 @@ class FamnetTracker:
             pairs = solve_pairs(self._model, slots[0], slots[1])
         else:
             pairs = solve(self._model, slots)
-        return [(self._targets[row], column) for row, column, _ in pairs]
+        chosen = [(self._targets[row], column, value) for row, column, value in pairs]
+        return [
+            (target, column)
+            for target, column, value in chosen
+            if value >= ACCEPT_AGAIN or found[column].time - target.last.time <= SOON
+        ]
 
     def _detected(self, target: Target, observation: Observation) -> None:
         target.detected(observation, self._usual_score)

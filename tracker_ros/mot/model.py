@@ -45,10 +45,14 @@ class FamnetModel:
             raise ModelError(f"model card '{card.name}', network: {error!r}") from error
 
     @property
-    def about(self) -> str:
-        """Model, engine and precision, for people."""
-        engine = self._engines["pair"]
-        return f"{self.card.name} on {engine.backend} {engine.precision}"
+    def backend(self) -> str:
+        """What runs the network."""
+        return self._engines["crop"].backend
+
+    @property
+    def precision(self) -> str:
+        """The precision the network is computed in."""
+        return self._engines["crop"].precision
 
     def pair_logits(
         self, template: Float32, search: Float32, figures: Float32, seen: Float32

@@ -73,6 +73,7 @@ class SortTracker:
 
     name = "sort"
     about = "sort: Kalman filter and Hungarian method on overlaps; no image, no network"
+    backend = precision = ""
 
     def __init__(self, *, max_age: int = MAX_AGE) -> None:
         """max_age: frames without a detection after which a target ends."""

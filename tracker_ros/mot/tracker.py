@@ -21,6 +21,10 @@ class MultiTracker(Protocol):
     """famnet, hungarian, sort."""
     about: str
     """What exactly runs: model, engine, precision."""
+    backend: str
+    """What runs the network: onnxruntime, ...; empty where there is none."""
+    precision: str
+    """That it computes in: fp32, ...; empty where there is none."""
     times: StageTimes
     """Of the last `update`."""
 

@@ -6,12 +6,12 @@ import argparse
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
@@ -20,13 +20,14 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from tracker_ros.demo.bag import BagMessage, BagSource
+from tracker_ros.demo.film import FilmWriter
 from tracker_ros.demo.sources import (
     CameraSource,
     Source,
     add_source_arguments,
     open_source,
 )
-from tracker_ros.errors import DataError, TrackerRosError
+from tracker_ros.errors import TrackerRosError
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.nodes.names import camera_info_topic, compressed_topic
 from tracker_ros.nodes.process import RCLError, add_ros_arguments, prepare_process, ros_arguments
@@ -156,10 +157,10 @@ def play(
     """
     live = isinstance(source, CameraSource)
     told = False
-    film = Film(args.record, source.fps) if args.record is not None else None
     count, first, last = 0, 0.0, 0.0
     start: float | None = None
-    try:
+    recorded = FilmWriter(args.record, source.fps) if args.record is not None else nullcontext()
+    with recorded as film:
         for shot in islice(shots(source, loop=args.loop), args.limit):
             now = time.monotonic()
             if start is None or live:
@@ -181,33 +182,7 @@ def play(
             last = time.monotonic()
             first = first or last
             count += 1
-    finally:
-        if film is not None:
-            film.close()
     return count, last - first
-
-
-class Film:
-    """A video file of what was published."""
-
-    def __init__(self, path: Path, fps: float) -> None:
-        self._path, self._fps = path, fps
-        self._writer: cv2.VideoWriter | None = None
-
-    def add(self, image: UInt8Image) -> None:
-        """Add a frame; the first one says the size. Raises DataError when it cannot be written."""
-        if self._writer is None:
-            size = (image.shape[1], image.shape[0])
-            fourcc = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._path), fourcc, self._fps, size)
-            if not self._writer.isOpened():
-                raise DataError(f"--record {self._path}: cannot be written as a video")
-        self._writer.write(image)
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
 
 
 def _sleep_until(deadline: float) -> bool:

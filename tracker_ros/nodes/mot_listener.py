@@ -17,8 +17,9 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from vision_msgs.msg import Detection2DArray
 
+from tracker_ros.demo.film import write_panels
 from tracker_ros.demo.live_line import LiveLine
-from tracker_ros.demo.mot_film import write_film, write_sheet
+from tracker_ros.demo.mot_film import write_film
 from tracker_ros.demo.mot_recording import MotRecording, describe, summarise, write_results
 from tracker_ros.demo.mot_sources import CrowdSource, MotFolderSource
 from tracker_ros.demo.sources import (
@@ -154,9 +155,7 @@ def _nanoseconds(stamp: Any) -> int:
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
-def write_everything(
-    args: argparse.Namespace, source: Source, recording: MotRecording
-) -> None:  # fmt: skip
+def write_everything(args: argparse.Namespace, source: Source, recording: MotRecording) -> None:
     """Write what a run leaves behind, and print the summary."""
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
@@ -166,7 +165,7 @@ def write_everything(
     print(describe(summary), flush=True)
     panels = write_film(out / "annotated.mp4", source, recording, _film_rate(args, source))
     picture = args.picture or out / "picture.jpg"
-    write_sheet(picture, panels)
+    write_panels(picture, panels)
     print(f"written     {out}/annotated.mp4, {picture}, {out}/tracks.txt, {out}/summary.json")
 
 

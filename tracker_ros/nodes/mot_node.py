@@ -14,7 +14,7 @@ from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.detection_messages import DetectionArray
 from tracker_ros.nodes.detections_input import DetectionsInput
 from tracker_ros.nodes.diagnostics import Problems
-from tracker_ros.nodes.frames import FrameHistory
+from tracker_ros.nodes.frames import Frame, FrameHistory
 from tracker_ros.nodes.loading import load_with_progress
 from tracker_ros.nodes.mot_outputs import (
     DetectionCounters,
@@ -32,7 +32,7 @@ from tracker_ros.nodes.mot_parameters import (
     read_mot_parameters,
 )
 from tracker_ros.nodes.mot_worker import MotAnswer, MotWorker, Names
-from tracker_ros.nodes.pairing import Kind
+from tracker_ros.nodes.pairing import AHEAD, Kind
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.services import WorkerServices
 from tracker_ros.nodes.watching import TIME_JUMP, WatchingNode, create_node
@@ -90,6 +90,22 @@ class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
         worker.tune(
             parameters.timing, parameters.wanted, lambda: manage(model.runs, parameters.settings)
         )
+
+    # --- images ------------------------------------------------------------------------------
+
+    def _on_frame(self, frame: Frame) -> None:
+        worker, array = self._worker, self._last_array
+        # Before the first image, detections told the time: perhaps by another clock than its own.
+        if worker is not None and self._last_stamp is None and array is not None:
+            ahead = (array - frame.header.ns) / 1e9
+            if ahead > AHEAD:
+                words = "detections before the first image were stamped"
+                self._forget(worker, f"{words} {ahead:.1f} s ahead of it")
+        super()._on_frame(frame)
+
+    def _forget(self, worker: MotWorker, reason: str) -> None:
+        self._last_array = None
+        super()._forget(worker, reason)
 
     # --- detections --------------------------------------------------------------------------
 

@@ -44,7 +44,15 @@ class RunningTracker:
         """What exactly runs, in words: model, engine, precision."""
         return self.runs.about
 
-    backend = precision = ""
+    @property
+    def backend(self) -> str:
+        """What runs the network; empty where there is none."""
+        return self.runs.backend
+
+    @property
+    def precision(self) -> str:
+        """That it computes in."""
+        return self.runs.precision
 
 
 class MotOutputs(Outputs):

@@ -138,8 +138,9 @@ class MotWorker(WorkerThread):
         """Drop all that waits or is kept: time has jumped. Gives how many images waited."""
         self._history.clear()
         with self._wake:
-            self._published = None
-            return self._pairing.forget()
+            waited = self._pairing.forget()
+        self._submit(self._forget_published)  # after the image of before that it may be at
+        return waited
 
     def tune(self, timing: Timing, wanted: Wanted, apply: Callable[[], None]) -> None:
         """Go by other values from the next frame on; `apply` runs on the worker's thread."""
@@ -187,6 +188,9 @@ class MotWorker(WorkerThread):
             self._published = source.header.ns
             answer = MotAnswer(source.header, source.received, named, decode, times, step.frame)
             self._listener.on_processed(answer)
+
+    def _forget_published(self) -> None:
+        self._published = None
 
     def _read(self, array: DetectionArray) -> list[Detection] | None:
         """The detections of an array that are wanted; None when it cannot be read."""

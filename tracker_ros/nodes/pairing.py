@@ -17,7 +17,7 @@ from tracker_ros.nodes.detection_messages import DetectionArray
 from tracker_ros.nodes.frames import Frame, FrameHistory, seconds
 
 MOST = 64
-"""Images, and arrays, that wait at most: older ones go."""
+"""Images, and arrays, that wait at most: an image then waits no longer, older arrays go."""
 LAG = 0.1
 """Seconds that what is ready may wait for a slow tracker; then only the newest is taken."""
 
@@ -96,7 +96,7 @@ class Pairing:
         self._updated: int | None = None
         """Time of the tracker's newest update."""
         self._fed: int | None = None
-        """Time from which the gap without detections counts."""
+        """Time from which the gap without detections counts: the newest image's when any came."""
         return waited
 
     def add_image(self, frame: Frame) -> None:
@@ -105,10 +105,10 @@ class Pairing:
             words = f"the image stamped {seconds(frame.header.ns)} came after later detections"
             self._listener.on_rejected("late image", f"{words} were applied; raise detection_wait")
             return
-        if frame.header.frame_id != self._frame_id:
-            self._frame_id = frame.header.frame_id
-            kept = [array for array in self._arrays if not self._of_another_camera(array)]
-            self._arrays[:] = kept
+        self._frame_id = frame.header.frame_id
+        # Arrays that came before there was an image may turn out to be of no use now.
+        kept = [a for a in self._arrays if not (self._of_another_camera(a) or self._is_ahead(a))]
+        self._arrays[:] = kept
         self._images.append(frame)
         if len(self._images) > MOST:
             self._images.popleft()
@@ -127,6 +127,7 @@ class Pairing:
             self._refuse("reordered", array, f"came after those of {seconds(self._applied)}")
         else:
             self._arrays.insert(index, array)
+            self._end_gap(stamp)
         if len(self._arrays) > MOST:
             self._refuse("too many wait", self._arrays.pop(0), f"were more than {MOST} that wait")
 
@@ -144,7 +145,9 @@ class Pairing:
             self._arrays.pop(0)
             time = array.header.ns if frame is None else frame.header.ns
             if self._updated is not None and time <= self._updated:
-                self._refuse("reordered", array, f"came after an update at {seconds(time)}")
+                words = f"came after an update at {seconds(self._updated)}"
+                hint = "if the detector is so slow, raise max_gap"
+                self._refuse("reordered", array, f"{words}; {hint}")
                 continue
             self._note(time, array)
             return Step(Kind.ALONE if frame is None else Kind.LATE, frame, array)
@@ -162,7 +165,7 @@ class Pairing:
         stamp = image.header.ns
         array, kind = self._array_at(stamp), Kind.EXACT
         later = bool(self._arrays) and _stamp(self._arrays[-1]) > stamp
-        over = now >= image.received + self.timing.wait
+        over = self._is_over(image, now)
         if array is None and (later or over):
             array, kind = self._nearest(image), Kind.NEAR
         if array is not None:
@@ -170,8 +173,7 @@ class Pairing:
             self._arrays.remove(array)
             self._note(stamp, array)
             return Step(kind, image, array)
-        beyond = bool(self._arrays) and _stamp(self._arrays[-1]) > stamp + self._tolerance
-        if not (over or beyond):
+        if not (over or self._is_passed(image)):
             return None
         self._images.popleft()
         self._fed = stamp if self._fed is None else self._fed
@@ -189,21 +191,44 @@ class Pairing:
 
         def is_its(array: DetectionArray) -> bool:
             away = abs(_stamp(array) - stamp)
-            if away > self._tolerance or self._history.at(_stamp(array)) is not None:
-                return False
-            return all(abs(_stamp(array) - other.header.ns) >= away for other in self._images)
+            return away <= self._tolerance and not self._is_of_another_image(array, image)
 
         candidates = [array for array in self._arrays if is_its(array)]
         return min(candidates, key=lambda array: abs(_stamp(array) - stamp), default=None)
+
+    def _is_over(self, image: Frame, now: float) -> bool:
+        """Whether an image waits no longer: its time is up, or too many wait."""
+        full = len(self._images) >= MOST and image is self._images[0]
+        return full or now >= image.received + self.timing.wait
+
+    def _is_passed(self, image: Frame) -> bool:
+        """Whether an array of a later image is there: detectors look at one after the other."""
+        later = (array for array in self._arrays if _stamp(array) > image.header.ns)
+        return any(
+            _stamp(array) > image.header.ns + self._tolerance
+            or self._is_of_another_image(array, image)
+            for array in later
+        )
+
+    def _is_of_another_image(self, array: DetectionArray, image: Frame) -> bool:
+        """Whether one has just that stamp, or is nearer and may still get detections."""
+        stamp = _stamp(array)
+        away = abs(stamp - image.header.ns)
+        answered = self._history.nearest(stamp, away - 1)
+        if answered is not None:
+            time = answered.header.ns
+            if time == stamp or self._updated is None or time > self._updated:
+                return True
+        return any(abs(stamp - other.header.ns) < away for other in self._images)
 
     # --- an array whose image does not wait --------------------------------------------------
 
     def _is_before(self, array: DetectionArray, image: Frame) -> bool:
         """Whether an array cannot be that image's, because it is of an older one."""
-        stamp = _stamp(array)
-        if stamp >= image.header.ns:
+        ahead = image.header.ns - _stamp(array)
+        if ahead <= 0:
             return False
-        return stamp < image.header.ns - self._tolerance or self._history.at(stamp) is not None
+        return ahead > self._tolerance or self._is_of_another_image(array, image)
 
     def _no_image_comes(self, array: DetectionArray, now: float) -> bool:
         """Whether none comes any more with just that stamp."""
@@ -237,11 +262,11 @@ class Pairing:
     def _ready(self, now: float) -> Iterator[tuple[float, Frame]]:
         """The images that can be answered, and since when."""
         for image in self._images:
-            array, over = self._array_of(image), image.received + self.timing.wait
+            array = self._array_of(image)
             if array is not None:
                 yield max(image.received, array.received), image
-            elif over <= now:
-                yield over, image
+            elif self._is_over(image, now):
+                yield min(image.received + self.timing.wait, now), image
 
     def _array_of(self, image: Frame) -> DetectionArray | None:
         return self._array_at(image.header.ns) or self._nearest(image)
@@ -254,7 +279,14 @@ class Pairing:
 
     def _note(self, time: int, array: DetectionArray) -> None:
         """The tracker is updated with an array, at a time."""
-        self._applied, self._updated, self._fed = _stamp(array), time, time
+        self._applied, self._updated = _stamp(array), time
+        self._fed = max(self._fed or time, time)
+
+    def _end_gap(self, stamp: int) -> None:
+        """An array that is late ends the gap too: else all later ones would come too late."""
+        newest = self._history.newest()
+        if newest is not None and newest.header.ns - stamp <= self.timing.max_gap * 1e9:
+            self._fed = max(self._fed or 0, newest.header.ns)
 
     def _of_another_camera(self, array: DetectionArray) -> bool:
         """Whether an array is of another camera than the images; then it is refused."""

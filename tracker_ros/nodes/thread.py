@@ -49,6 +49,12 @@ class WorkerThread(ABC):
         """Whether the thread runs, as it does from start to stop."""
         return self._thread.is_alive()
 
+    def keep(self, frame: Frame) -> bool:
+        """Add a frame to the history and offer it, with nothing done in between; see `offer`."""
+        with self._wake:
+            self._history.add(frame)
+            return self.offer(frame)
+
     @abstractmethod
     def offer(self, frame: Frame) -> bool:
         """Leave the newest frame for tracking; True when one is dropped for it, or it is itself."""

@@ -128,7 +128,8 @@ class WatchingNode(ManagedNode, Generic[P, M, W]):
             self.get_logger().error(f"cannot configure: {error}")
             return FAILURE
         self._phase, self.failure = "inactive", ""
-        engine = f" on {model.backend} {model.precision}" if model.backend else ""
+        told = not model.backend or model.backend in model.model
+        engine = "" if told else f" on {model.backend} {model.precision}"
         self.get_logger().info(f"configured: {model.tracker} ({model.model}){engine}")
         return SUCCESS
 
@@ -211,8 +212,8 @@ class WatchingNode(ManagedNode, Generic[P, M, W]):
 
     def _on_frame(self, frame: Frame) -> None:
         self._counters.count("received")
-        worker, history = self._worker, self._history
-        if worker is None or history is None:
+        worker = self._worker
+        if worker is None:
             return
         last, stamp = self._last_stamp, frame.header.ns
         if last is not None and stamp < last + (not self.repeats):
@@ -223,8 +224,7 @@ class WatchingNode(ManagedNode, Generic[P, M, W]):
                 return
             self._on_time_jump(f"image stamps jumped back by {back:.1f} s")
         self._last_stamp = stamp
-        history.add(frame)
-        if worker.offer(frame):
+        if worker.keep(frame):
             self._counters.count("dropped")
 
     def _on_unreadable(self, cause: str, reason: str) -> None:

@@ -23,6 +23,12 @@ STRIDE = 0.28
 """Longest time from one frame to the next, seconds; the shortest is one frame."""
 DROP = 0.12
 """Share of detections that are left out."""
+LOST = 0.25
+"""Share of the targets that have not been seen for some of the last frames ..."""
+GONE = 0.5
+"""... and share of those that are not there in the new frame either, where others may be."""
+PACE = (-0.7, 0.3)
+"""Limits of the logarithm of a factor on the frame rate: the same steps in another time."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,18 @@ def draw_window(film: Film, length: int, rng: np.random.Generator) -> tuple[Slot
                 past.setdefault(identity, []).append(row)
             elif back == 1 and rng.random() < 0.5:
                 strangers.append(row)
+    lost = [who for who, rows in past.items() if len(rows) > 1 and rng.random() < LOST]
+    for who in lost:
+        past[who] = past[who][int(rng.integers(1, len(past[who]))) :]
+    gone = {who for who in lost if rng.random() < GONE}
     histories = [*past.items(), *((-1, [row]) for row in strangers)]
+    fps = film.fps * float(np.exp(rng.uniform(*PACE)))
     slots = []
     for age in range(length - 2, -1, -1):
         old = [(who, rows[age:]) for who, rows in histories if len(rows) > age]
-        slots.append(_slot(film, old))
-    current = [(who, [row]) for who, row in _seen(film, now, rng)]
-    return (*slots, _slot(film, current))
+        slots.append(_slot(film, old, fps))
+    current = [(who, [row]) for who, row in _seen(film, now, rng) if who not in gone]
+    return (*slots, _slot(film, current, fps))
 
 
 def _seen(film: Film, frame: int, rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -89,13 +100,13 @@ def _seen(film: Film, frame: int, rng: np.random.Generator) -> list[tuple[int, i
     return [*kept, *strangers]
 
 
-def _slot(film: Film, histories: Sequence[tuple[int, list[int]]]) -> Slot:
+def _slot(film: Film, histories: Sequence[tuple[int, list[int]]], fps: float) -> Slot:
     """Candidates from rows, the newest first."""
     rows = np.array([rows[0] for _, rows in histories], np.intp)
-    speeds = np.array([_velocity(film, own[::-1]) for _, own in histories]).reshape(-1, 2)
+    speeds = np.array([_velocity(film, own[::-1], fps) for _, own in histories]).reshape(-1, 2)
     candidates = Candidates(
         boxes=film.boxes[rows],
-        times=film.frames[rows] / film.fps,
+        times=film.frames[rows] / fps,
         scores=film.scores[rows],
         velocities=speeds,
         moving=np.array([len(own) > 1 for _, own in histories], np.bool_),
@@ -104,9 +115,9 @@ def _slot(film: Film, histories: Sequence[tuple[int, list[int]]]) -> Slot:
     return Slot(candidates, rows, np.array([who for who, _ in histories], np.intp))
 
 
-def _velocity(film: Film, rows: list[int]) -> tuple[float, float]:
+def _velocity(film: Film, rows: list[int], fps: float) -> tuple[float, float]:
     """Velocity in pixels a second after the observations, as the tracker would know it."""
-    times = film.frames[rows] / film.fps
+    times = film.frames[rows] / fps
     motion = Motion(film.boxes[rows[0]], float(times[0]))
     for row, time in zip(rows[1:], times[1:], strict=True):
         motion.observe(film.boxes[row], float(time))
