@@ -20,13 +20,7 @@ from tracker_ros.mot.model import FamnetModel
 from tracker_ros.mot.recovery import Recovery
 from tracker_ros.mot.settings import Settings
 from tracker_ros.mot.targets import Embedding, Observation, Target
-from tracker_ros.mot.window import (
-    pair_logits,
-    slot_of_detections,
-    slot_of_targets,
-    solve,
-    solve_pairs,
-)
+from tracker_ros.mot.window import logits_of_own, match_pairs, match_window
 from tracker_ros.sot import LoadedModel
 from tracker_ros.track import StageTimes, Track, TrackState
 
@@ -34,10 +28,13 @@ Float64 = npt.NDArray[np.float64]
 
 
 USUAL_STEP = 0.01
+SURE = (0.5, 0.8)
+"""Lowest value of an assignment: soon after a target was seen, and later, when others have come
+near to where it was."""
+SURE_OF_PAIR = (0.7, 0.9)
+"""... of one that is made from pairs alone."""
 SOON = 0.5
-"""Seconds: a target that was not seen for longer ..."""
-ACCEPT_AGAIN = 0.8
-"""... must be assigned with at least this value: others have come near where it was."""
+"""Seconds."""
 SAME_PLACE = 0.5
 """A detection that overlaps a recovered target so much is that target."""
 
@@ -130,22 +127,20 @@ class FamnetTracker:
     ) -> list[tuple[Target, int]]:
         if not found or not self._targets:
             return []
-        labels: dict[str, int] = {}
-        slots = [
-            slot_of_targets(self._targets, age, labels) for age in range(self._past - 1, -1, -1)
-        ]
-        numbers = [labels.setdefault(detection.label, len(labels)) for detection in detections]
-        slots.append(slot_of_detections(found, numbers))
+        names = [detection.label for detection in detections]
         if self._pairwise:
-            pairs = solve_pairs(self._model, slots[0], slots[1])
-        else:
-            pairs = solve(self._model, slots)
-        chosen = [(self._targets[row], column, value) for row, column, value in pairs]
-        return [
-            (target, column)
-            for target, column, value in chosen
-            if value >= ACCEPT_AGAIN or found[column].time - target.last.time <= SOON
-        ]
+            pairs = match_pairs(self._model, self._targets, found, names)
+            return _sure(self._targets, found, pairs, SURE)
+        pairs = match_window(self._model, self._targets, found, names, self._past)
+        matched = _sure(self._targets, found, pairs, SURE)
+        # Where hypotheses share their mass evenly the window decides for none: pairs may tell.
+        taken = {target.id for target, _ in matched}
+        targets = [target for target in self._targets if target.id not in taken]
+        columns = sorted(set(range(len(found))) - {column for _, column in matched})
+        left = [found[column] for column in columns]
+        pairs = match_pairs(self._model, targets, left, [names[c] for c in columns])
+        matched += [(t, columns[c]) for t, c in _sure(targets, left, pairs, SURE_OF_PAIR)]
+        return matched
 
     def _detected(self, target: Target, observation: Observation) -> None:
         target.detected(observation, self._usual_score)
@@ -189,11 +184,7 @@ class FamnetTracker:
             dataclasses.replace(recovered[target.id], embedding=Embedding(template, search))
             for target, template, search in zip(targets, templates, searches, strict=True)
         ]
-        labels: dict[str, int] = {}
-        earlier = slot_of_targets(targets, 0, labels)
-        later = slot_of_detections(found, [labels[target.label] for target in targets])
-        rows = np.arange(len(targets), dtype=np.intp)
-        logits = pair_logits(self._model, earlier, later, rows, rows)
+        logits = logits_of_own(self._model, targets, found)
         return {
             target.id: observation
             for target, observation, logit in zip(targets, found, logits, strict=True)
@@ -242,6 +233,18 @@ class FamnetTracker:
             if target.overlapped >= target.settings.duplicate_frames:
                 ids.add(target.id)
         return ids
+
+
+def _sure(
+    targets: Sequence[Target], found: Sequence[Observation],
+    pairs: Sequence[tuple[int, int, float]], least: tuple[float, float],
+) -> list[tuple[Target, int]]:  # fmt: skip
+    """The pairs (target, detection, value) whose value is high enough."""
+    return [
+        (targets[row], column)
+        for row, column, value in pairs
+        if value >= least[found[column].time - targets[row].last.time > SOON]
+    ]
 
 
 def _same_place(

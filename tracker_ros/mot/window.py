@@ -12,7 +12,6 @@ from scipy.optimize import linear_sum_assignment
 
 from tracker_ros.mot.affinity import Candidates, compare_pairs, compare_triples, gate
 from tracker_ros.mot.assignment import (
-    ACCEPT,
     Bool,
     Hypotheses,
     Int,
@@ -61,10 +60,12 @@ def slot_of_targets(targets: Sequence[Target], age: int, labels: dict[str, int])
     )
 
 
-def slot_of_detections(found: Sequence[Observation], labels: Sequence[int]) -> Slot:
-    """The detections of the new frame."""
+def slot_of_detections(
+    found: Sequence[Observation], names: Sequence[str], labels: dict[str, int]
+) -> Slot:
+    """The detections of the new frame, and the names of their classes."""
     return Slot(
-        _candidates(found, labels),
+        _candidates(found, [labels.setdefault(name, len(labels)) for name in names]),
         [()] * len(found),
         [observation.embedding for observation in found],
         np.full(len(found), -1, np.intp),
@@ -89,10 +90,43 @@ def _candidates(seen: Sequence[Observation], labels: Sequence[int]) -> Candidate
     )
 
 
-def solve(model: FamnetModel, slots: Sequence[Slot]) -> list[tuple[int, int, float]]:
-    """Which target is which detection: (target, detection, value)."""
+def match_window(
+    model: FamnetModel, targets: Sequence[Target], found: Sequence[Observation],
+    names: Sequence[str], past: int,
+) -> list[tuple[int, int, float]]:  # fmt: skip
+    """Which target is which detection, by a window of `past` frames: (target, detection, value)."""
+    labels: dict[str, int] = {}
+    slots = [slot_of_targets(targets, age, labels) for age in range(past - 1, -1, -1)]
+    slots.append(slot_of_detections(found, names, labels))
     pairs = round_last(*solve_values(model, slots))
     return [(int(slots[-2].owners[row]), column, value) for row, column, value in pairs]
+
+
+def logits_of_own(
+    model: FamnetModel, targets: Sequence[Target], found: Sequence[Observation]
+) -> Float64:
+    """Logits (n,) that each observation is the target beside it."""
+    labels: dict[str, int] = {}
+    earlier = slot_of_targets(targets, 0, labels)
+    later = slot_of_detections(found, [target.label for target in targets], labels)
+    rows = np.arange(len(targets), dtype=np.intp)
+    return pair_logits(model, earlier, later, rows, rows)
+
+
+def match_pairs(
+    model: FamnetModel, targets: Sequence[Target], found: Sequence[Observation],
+    names: Sequence[str],
+) -> list[tuple[int, int, float]]:  # fmt: skip
+    """The same by the Hungarian method on the affinities of pairs, without a window."""
+    labels: dict[str, int] = {}
+    earlier = slot_of_targets(targets, 0, labels)
+    later = slot_of_detections(found, names, labels)
+    rows, columns = np.nonzero(_gate(earlier, later))
+    probability = np.zeros((len(earlier), len(later)))
+    logits = pair_logits(model, earlier, later, rows, columns)
+    probability[rows, columns] = np.exp(log_sigmoid(logits))
+    chosen = zip(*linear_sum_assignment(probability, maximize=True), strict=True)
+    return [(int(a), int(b), float(probability[a, b])) for a, b in chosen if probability[a, b] > 0]
 
 
 def solve_values(model: FamnetModel, slots: Sequence[Slot]) -> tuple[Hypotheses, list[Float64]]:
@@ -112,20 +146,6 @@ def solve_values(model: FamnetModel, slots: Sequence[Slot]) -> tuple[Hypotheses,
         _add_long_term(model, slots[k : k + 3], hypotheses.nodes[:, k : k + 3], total)
     affinity = hypothesis_affinity(total, model.temperature)
     return hypotheses, power_iteration(hypotheses, affinity)
-
-
-def solve_pairs(model: FamnetModel, earlier: Slot, later: Slot) -> list[tuple[int, int, float]]:
-    """The same by the Hungarian method on the affinities of pairs: a baseline."""
-    rows, columns = np.nonzero(_gate(earlier, later))
-    probability = np.zeros((len(earlier), len(later)))
-    logits = pair_logits(model, earlier, later, rows, columns)
-    probability[rows, columns] = np.exp(log_sigmoid(logits))
-    chosen = zip(*linear_sum_assignment(probability, maximize=True), strict=True)
-    return [
-        (int(earlier.owners[a]), int(b), float(probability[a, b]))
-        for a, b in chosen
-        if probability[a, b] >= ACCEPT
-    ]
 
 
 def _gate(earlier: Slot, later: Slot) -> Bool:
