@@ -27,8 +27,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-from tracker_ros.demo.processes import ros_environment
-from tracker_ros.demo.processes import ChildProcesses
+from tracker_ros.demo.processes import ChildProcesses, ros_environment
 from tracker_ros.demo.scene import Scene
 from tracker_ros.evaluation.report import describe_cpu
 from tracker_ros.nodes.process import RCLError, find_profile, prepare_process
