@@ -26,8 +26,8 @@ from tracker_ros.track import StageTimes, Track, TrackState
 
 Float64 = npt.NDArray[np.float64]
 
-
 USUAL_STEP = 0.01
+"""Weight of a new detection's score in the running mean of believed targets' scores."""
 SURE = (0.5, 0.8)
 """Lowest value of an assignment: soon after a target was seen, and later, when others have come
 near to where it was."""

@@ -36,14 +36,14 @@ class Recovery:
     def look(
         self, image: UInt8Image, time: float, missed: Sequence[Target], detected: Sequence[Target]
     ) -> dict[int, Observation]:
-        """Find missed targets in the image: id -> what was found.
+        """Find missed targets in the image, the first ones first: id -> what was found.
 
         A tracker starts on the last image in which its target was seen, so a target can only be
         recovered from the frame after that one on.
         """
         taken = [_box(target.last.box) for target in detected]
         found = {}
-        for target in sorted(missed, key=lambda target: -target.confidence):
+        for target in missed:
             tracker = self._tracker_of(target)
             if tracker is None:
                 continue
