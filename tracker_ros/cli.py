@@ -26,8 +26,14 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("demo", "tracker_ros.demo.command", "watch a target being followed over real ROS 2"),
-    Command("eval", "tracker_ros.evaluation.command", "score trackers on sequences with truth"),
+    Command(
+        "demo",
+        "tracker_ros.demo.command",
+        "watch a target being followed over ROS 2; demo mot: all",
+    ),
+    Command(
+        "eval", "tracker_ros.evaluation.command", "score trackers on sequences with truth: sot, mot"
+    ),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
     Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target"),
     Command("mot", "tracker_ros.nodes.mot_node", "the node that gives detections identities"),

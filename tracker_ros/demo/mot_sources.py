@@ -134,8 +134,9 @@ def detections_of(args: argparse.Namespace) -> str:
     folder: Path | None = args.sequence
     here = folder is not None and is_mot_folder(folder) and MotFolderSource(folder).has_detections
     if args.detections == "det" and not here:
+        lacks = f"{folder} has none" if folder is not None else "--sequence gives no folder"
         raise DataError(
-            "--detections det takes NAME/det/det.txt of a folder of MOTChallenge; give it with "
-            "--sequence, or choose --detections hog"
+            f"--detections det takes det/det.txt beside {SEQUENCE_INFO} of a MOTChallenge folder; "
+            f"{lacks}: choose --detections hog, or another --sequence"
         )
     return args.detections or ("det" if here else "hog")

@@ -173,7 +173,11 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("input", "Default: a scene that this program renders itself.")
     choice = group.add_mutually_exclusive_group()
     choice.add_argument(
-        "--sequence", type=Path, metavar="DIR", help="folder of images, or img/ + groundtruth.txt"
+        "--sequence",
+        type=Path,
+        metavar="DIR",
+        help="folder of images, with img/ and "
+        "groundtruth.txt, or of MOTChallenge (seqinfo.ini, img1/)",
     )
     choice.add_argument("--video", type=Path, metavar="FILE", help="video file")
     choice.add_argument("--camera", type=int, metavar="N", help="camera of this machine, 0 first")
@@ -186,7 +190,10 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--topic", help="image topic in the bag (default: the first one)")
     group.add_argument("--size", type=_size, metavar="WxH", help="of the scene (default: 640x480)")
     group.add_argument(
-        "--fps", type=_positive, help="frames per second (default: the source's own, else 30)"
+        "--fps",
+        type=_positive,
+        help="frames per second (default: the source's own, else 30; "
+        "demo mot: 8, which HOG keeps up with on two cores)",
     )
     group.add_argument("--limit", type=int, metavar="N", help="stop after N frames")
 

@@ -137,7 +137,11 @@ def detections_status(
     last = detections.last_received
     silent = None if last is None else perf_counter() - last
     if chosen is None:
-        level, words = WARN, f"nobody publishes detections on {detections.topic}"
+        level = WARN
+        words = (
+            f"nobody publishes detections on {detections.topic}: start a detector "
+            "(./run detector), or remap `detections` to the topic of yours"
+        )
     elif chosen.clash:
         level, words = ERROR, chosen.clash
     elif problems.recent():
