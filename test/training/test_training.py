@@ -18,10 +18,16 @@ from tracker_ros.models.card import MODELS  # noqa: E402
 from tracker_ros.sot import DEFAULT_MODELS, load_model  # noqa: E402
 from tracker_ros.training import command  # noqa: E402
 from tracker_ros.training.distill import FIRST, LAST, at_teacher_cells  # noqa: E402
+from tracker_ros.training.famnet import read_famnet_recipe  # noqa: E402
 from tracker_ros.training.losses import rpn_loss, siamfc_loss  # noqa: E402
 from tracker_ros.training.pairs import PairSampler, Sampling  # noqa: E402
 from tracker_ros.training.pictures import Frame, FrameTrack, read_collection  # noqa: E402
-from tracker_ros.training.recipe import read_recipe, recipe_names  # noqa: E402
+from tracker_ros.training.recipe import (  # noqa: E402
+    is_famnet,
+    read_recipe,
+    recipe_names,
+    recipe_path,
+)
 from tracker_ros.training.schedule import DivergedError, Trainer  # noqa: E402
 from tracker_ros.training.validation import held_out_pairs  # noqa: E402
 
@@ -163,8 +169,10 @@ def test_siamfc_loss_wants_the_peak_where_the_target_is() -> None:
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_is_valid_and_an_unknown_one_is_named(name: str) -> None:
-    recipe = read_recipe(name)
-    Sampling(**recipe.sampling)
+    if is_famnet(recipe_path(name)):
+        Trainer(**read_famnet_recipe(recipe_path(name)).train)
+    else:
+        Sampling(**read_recipe(name).sampling)
     with pytest.raises(ModelError, match=f"'nope'.*{name}"):
         read_recipe("nope")
 
