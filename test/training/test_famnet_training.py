@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tracker_ros.mot.window import Slot as RunSlot  # noqa: E402
 from tracker_ros.mot.window import solve_values  # noqa: E402
 from tracker_ros.networks.export_famnet import Sizes, export_famnet  # noqa: E402
 from tracker_ros.networks.famnet import FAMNet  # noqa: E402
+from tracker_ros.training import command  # noqa: E402
 from tracker_ros.training.association import Association  # noqa: E402
 from tracker_ros.training.crowds import HEIGHT, WIDTH, Crowds  # noqa: E402
 from tracker_ros.training.famnet import read_famnet_recipe, start_network  # noqa: E402
@@ -246,3 +248,12 @@ def test_a_folder_without_sequences_is_refused(tmp_path: Path) -> None:
     recipe = read_famnet_recipe(recipe_path("famnet"))
     with pytest.raises(DataError, match=r"no NAME/seqinfo\.ini"):
         _sequences(tmp_path, recipe)
+
+
+@pytest.mark.parametrize("option", [["--resume"], ["--teacher", "teacher.onnx"]])
+def test_options_that_would_do_nothing_are_refused(option: list[str], tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    args = parser.parse_args(["famnet", "--data", str(tmp_path), *option])
+    with pytest.raises(ModelError, match="leave out --teacher and --resume"):
+        command.run(args)

@@ -36,6 +36,11 @@ HELD_OUT_SHARE = 0.15
 def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
     """Train FAMNet as the options of `tracker_ros train` say; everything is checked first."""
     recipe = read_famnet_recipe(recipe_path)
+    if args.teacher is not None or args.resume:
+        raise ModelError(
+            "famnet is trained in one stage on a backbone that stays as it is: leave out --teacher "
+            "and --resume"
+        )
     folder = args.out or Path("runs") / recipe.name
     if args.backbone is None:
         raise ModelError(
