@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+from tracker_ros.detection.onnx_detector import OnnxDetector
+from tracker_ros.detection.open import open_detector
 
 onnx = pytest.importorskip("onnx", reason="no onnx to make models with: ./run setup train")
 
@@ -153,3 +156,20 @@ def write(
     onnx.checker.check_model(model)
     onnx.save(model, path)
     return path
+
+
+def opened(path: Path, family: str, **options: Any) -> OnnxDetector:
+    """A detector of a model file."""
+    detector = open_detector(family, model=str(path), threads=1, **options)
+    assert isinstance(detector, OnnxDetector)
+    return detector
+
+
+LAYOUTS: dict[str, tuple[Callable[[], Outputs], str]] = {
+    "yolov5": (yolov5, "yolo"),
+    "yolov8": (yolov8, "yolo"),
+    "yolov10": (yolov10, "yolo"),
+    "tf": (tensorflow, "ssd"),
+    "torchvision": (torchvision, "ssd"),
+}
+"""What each layout gives, and which detector reads it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from tracker_ros.training.famnet import read_famnet_recipe, start_network  # noq
 from tracker_ros.training.footage import CellReader, Film, detected, film_of  # noqa: E402
 from tracker_ros.training.pictures import Collection, Still  # noqa: E402
 from tracker_ros.training.recipe import is_famnet, recipe_path  # noqa: E402
-from tracker_ros.training.windows import draw_window, side_by_side  # noqa: E402
+from tracker_ros.training.windows import Window, draw_window, side_by_side  # noqa: E402
 
 SLIM = (16, 24, 32, 32, 16)
 
@@ -50,7 +51,7 @@ def walkers(frames: int = 30, people: int = 5, seed: int = 1) -> Film:
     rng = np.random.default_rng(seed)
     start, step = rng.uniform(50, 600, (people, 2)), rng.uniform(-4, 4, (people, 2))
 
-    def frame_by_frame():  # type: ignore[no-untyped-def]
+    def frame_by_frame() -> Iterator[tuple[int, None, np.ndarray, np.ndarray, np.ndarray]]:
         for frame in range(frames):
             objects = [
                 (who, np.array([*(start[who] + frame * step[who]), 40.0, 90.0]), 1.0)
@@ -161,7 +162,7 @@ def test_training_on_boxes_alone_learns_who_is_who() -> None:
     optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=3e-3)
     rng = np.random.default_rng(0)
 
-    def batch():  # type: ignore[no-untyped-def]
+    def batch() -> Window:
         return side_by_side([(i, draw_window(walkers(seed=1 + 8 * i), 3, rng)) for i in (0, 1)])
 
     def held_out() -> float:

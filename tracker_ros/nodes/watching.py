@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
@@ -35,7 +36,7 @@ M = TypeVar("M", bound=About)
 W = TypeVar("W", bound=WorkerThread)
 
 
-class WatchingNode(ManagedNode, Generic[P, M, W]):
+class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
     """Subscribed to a camera while active; a worker thread does what there is to do.
 
     The executor's thread only stores images and answers. P: the parameters; M: what is loaded when
@@ -76,37 +77,37 @@ class WatchingNode(ManagedNode, Generic[P, M, W]):
 
     # --- what each node says for itself ------------------------------------------------------
 
+    @abstractmethod
     def _declare(self) -> None:
         """Declare the parameters, and have bad values refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read(self) -> P:
         """Read them. Raises ParameterError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _prepare(self) -> None:
         """Make publishers and services; the last thing that a node does before it is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _load(self, parameters: P, tell: Callable[[str], None]) -> M:
         """Load the model, saying meanwhile how that goes. Raises ModelError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _make_worker(self, parameters: P, model: M, history: FrameHistory) -> W:
         """The worker, not started yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _tune(self, worker: W, parameters: P) -> None:
         """Let changed parameters take effect while active."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _publish_alive(self, model: M) -> None:
         """Say, in a second without a processed frame, that the node lives."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _statuses(self, name: str) -> list[DiagnosticStatus]:
         """For `/diagnostics`, once a second."""
-        raise NotImplementedError
 
     # --- lifecycle ---------------------------------------------------------------------------
 
