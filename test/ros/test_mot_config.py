@@ -21,8 +21,8 @@ from tracker_ros.nodes.mot_parameters import (
     open_tracker,
     read_mot_parameters,
 )
-from tracker_ros.nodes.mot_worker import Wanted
-from tracker_ros.nodes.pairing import Timing
+from tracker_ros.pipeline.mot_worker import Wanted
+from tracker_ros.pipeline.pairing import Timing
 
 FILE = Path(__file__).parents[2] / "config" / "mot.yaml"
 

@@ -9,10 +9,10 @@ from sensor_msgs.msg import Image
 from sot_harness import image_message, scene
 
 from tracker_ros.nodes import outputs
-from tracker_ros.nodes.frames import Frame
-from tracker_ros.nodes.images import Stamped
 from tracker_ros.nodes.outputs import Counters, Outputs
-from tracker_ros.nodes.worker import Processed
+from tracker_ros.pipeline.frames import Frame
+from tracker_ros.pipeline.images import Stamped
+from tracker_ros.pipeline.sot_worker import Processed
 from tracker_ros.sot import load_model
 from tracker_ros.track import StageTimes
 

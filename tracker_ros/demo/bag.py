@@ -12,7 +12,7 @@ import numpy as np
 
 from tracker_ros.errors import DataError, ImageError
 from tracker_ros.geometry import Box, UInt8Image
-from tracker_ros.nodes.images import decode_compressed, decode_image
+from tracker_ros.pipeline.images import decode_compressed, decode_image
 
 if TYPE_CHECKING:
     from rosbags.highlevel import AnyReader

@@ -9,10 +9,10 @@ from typing import Any
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from tracker_ros.nodes.frames import Frame
-from tracker_ros.nodes.images import ImageError, read_header
 from tracker_ros.nodes.names import camera_info_topic, compressed_topic
 from tracker_ros.nodes.subscription import Choice, MatchedSubscription, Rate
+from tracker_ros.pipeline.frames import Frame
+from tracker_ros.pipeline.images import ImageError, read_header
 
 
 class CameraInput:

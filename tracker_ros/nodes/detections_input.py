@@ -9,8 +9,8 @@ from typing import Any
 from vision_msgs.msg import Detection2DArray
 
 from tracker_ros.errors import DetectionsError
-from tracker_ros.nodes.detection_messages import DetectionArray, read_array_header
 from tracker_ros.nodes.subscription import Choice, MatchedSubscription, Rate
+from tracker_ros.pipeline.detection_messages import DetectionArray, read_array_header
 
 DEPTH = 10
 

@@ -19,7 +19,6 @@ from tracker_ros.detection.hog import HogDetector
 from tracker_ros.detection.open import open_detector
 from tracker_ros.mot.detections import Detection
 from tracker_ros.nodes import diagnostics
-from tracker_ros.nodes.detection_worker import Detected, DetectionWorker
 from tracker_ros.nodes.detector_parameters import (
     AT_CONFIGURE,
     DetectorParameters,
@@ -28,12 +27,13 @@ from tracker_ros.nodes.detector_parameters import (
     refusal,
 )
 from tracker_ros.nodes.diagnostics import OK, WARN
-from tracker_ros.nodes.frames import FrameHistory
 from tracker_ros.nodes.loading import load_with_progress
 from tracker_ros.nodes.outputs import box_message, header_message, publisher
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.subscription import Rate
 from tracker_ros.nodes.watching import WatchingNode, create_node
+from tracker_ros.pipeline.detection_worker import Detected, DetectionWorker
+from tracker_ros.pipeline.frames import FrameHistory
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from tracker_ros.nodes.camera_input import CameraInput
 from tracker_ros.nodes.outputs import About, Counters, LastFrame
-from tracker_ros.nodes.thread import WorkerThread
+from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.track import TrackState
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR

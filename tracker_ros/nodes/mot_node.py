@@ -11,10 +11,8 @@ from time import perf_counter
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from tracker_ros.nodes import diagnostics
-from tracker_ros.nodes.detection_messages import DetectionArray
 from tracker_ros.nodes.detections_input import DetectionsInput
 from tracker_ros.nodes.diagnostics import Problems
-from tracker_ros.nodes.frames import Frame, FrameHistory
 from tracker_ros.nodes.loading import load_with_progress
 from tracker_ros.nodes.mot_outputs import (
     DetectionCounters,
@@ -31,11 +29,13 @@ from tracker_ros.nodes.mot_parameters import (
     open_tracker,
     read_mot_parameters,
 )
-from tracker_ros.nodes.mot_worker import MotAnswer, MotWorker, Names
-from tracker_ros.nodes.pairing import AHEAD, Kind
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.services import WorkerServices
 from tracker_ros.nodes.watching import TIME_JUMP, WatchingNode, create_node
+from tracker_ros.pipeline.detection_messages import DetectionArray
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.mot_worker import MotAnswer, MotWorker, Names
+from tracker_ros.pipeline.pairing import AHEAD, Kind
 from tracker_ros.track import Track
 
 BLIND = 2.0

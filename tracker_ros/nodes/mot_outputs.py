@@ -17,7 +17,7 @@ from tracker_ros.mot.tracker import MultiTracker, believed
 from tracker_ros.nodes.detections_input import DetectionsInput
 from tracker_ros.nodes.diagnostics import ERROR, OK, SILENCE, WARN, Problems, status
 from tracker_ros.nodes.outputs import About, Answer, Counters, LastFrame, Outputs
-from tracker_ros.nodes.pairing import Kind
+from tracker_ros.pipeline.pairing import Kind
 from tracker_ros.track import Track, TrackState
 
 NO_IMAGE = (

@@ -18,8 +18,8 @@ from tracker_ros.nodes.camera_parameters import (
     declare_camera_parameters,
     read_camera_parameters,
 )
-from tracker_ros.nodes.mot_worker import Wanted
-from tracker_ros.nodes.pairing import Timing
+from tracker_ros.pipeline.mot_worker import Wanted
+from tracker_ros.pipeline.pairing import Timing
 
 MANAGEMENT: dict[str, tuple[str, tuple[float, float]]] = {
     "start_score": ("a weaker detection continues targets, but begins none", (0.0, 1.0)),

@@ -23,9 +23,9 @@ from tracker_ros.errors import ParameterError
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.msg import Track as TrackMessage
 from tracker_ros.msg import TrackerStatus
-from tracker_ros.nodes.images import Stamped
 from tracker_ros.nodes.process import RCLError
 from tracker_ros.nodes.qos import OUTPUT
+from tracker_ros.pipeline.images import Stamped
 from tracker_ros.track import StageTimes, Track
 
 CLOCKS_AGREE = (-0.1, 60.0)

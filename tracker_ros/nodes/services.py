@@ -12,9 +12,9 @@ from std_srvs.srv import SetBool, Trigger
 
 from tracker_ros.errors import TargetError, TrackerRosError
 from tracker_ros.geometry import Box
-from tracker_ros.nodes.requests import TargetRequest
-from tracker_ros.nodes.thread import WorkerThread
-from tracker_ros.nodes.worker import TrackingWorker
+from tracker_ros.pipeline.requests import TargetRequest
+from tracker_ros.pipeline.sot_worker import TrackingWorker
+from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.srv import Follow, SetTarget
 
 ANSWER = 10.0

@@ -10,8 +10,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.detections_input import DetectionsInput
-from tracker_ros.nodes.frames import FrameHistory
-from tracker_ros.nodes.handover import RecentArrays
 from tracker_ros.nodes.loading import load_with_progress
 from tracker_ros.nodes.outputs import Outputs
 from tracker_ros.nodes.parameters import (
@@ -21,10 +19,12 @@ from tracker_ros.nodes.parameters import (
     read_parameters,
 )
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
-from tracker_ros.nodes.requests import Identities, TargetRequest
 from tracker_ros.nodes.services import TargetServices
 from tracker_ros.nodes.watching import WatchingNode, create_node
-from tracker_ros.nodes.worker import Processed, TrackingWorker
+from tracker_ros.pipeline.frames import FrameHistory
+from tracker_ros.pipeline.handover import RecentArrays
+from tracker_ros.pipeline.requests import Identities, TargetRequest
+from tracker_ros.pipeline.sot_worker import Processed, TrackingWorker
 from tracker_ros.sot import LoadedModel, load_model
 from tracker_ros.track import Track
 

@@ -20,11 +20,11 @@ from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.camera_input import CameraInput
 from tracker_ros.nodes.camera_parameters import CameraParameters
 from tracker_ros.nodes.diagnostics import Problems
-from tracker_ros.nodes.frames import Frame, FrameHistory
 from tracker_ros.nodes.lifecycle import ManagedNode, transition
 from tracker_ros.nodes.outputs import About, Counters
 from tracker_ros.nodes.process import RCLError
-from tracker_ros.nodes.thread import WorkerThread
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.thread import WorkerThread
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 TIME_JUMP = 0.5

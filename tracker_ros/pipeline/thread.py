@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from tracker_ros.errors import TargetError
-from tracker_ros.nodes.frames import Frame, FrameHistory
+from tracker_ros.pipeline.frames import Frame, FrameHistory
 
 T = TypeVar("T")
 

@@ -15,10 +15,10 @@ from typing import Protocol
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.nodes.frames import Frame, FrameHistory, seconds
-from tracker_ros.nodes.images import ImageError, Stamped
-from tracker_ros.nodes.requests import Accepted, Identities, TargetRequest
-from tracker_ros.nodes.thread import WorkerThread
+from tracker_ros.pipeline.frames import Frame, FrameHistory, seconds
+from tracker_ros.pipeline.images import ImageError, Stamped
+from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest
+from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.sot import LoadedModel
 from tracker_ros.sot.monitor import Thresholds
 from tracker_ros.sot.target import Target

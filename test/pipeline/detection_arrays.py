@@ -11,7 +11,7 @@ import numpy as np
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tracker_ros.geometry import Box
-from tracker_ros.nodes.detection_messages import DetectionArray, read_array_header
+from tracker_ros.pipeline.detection_messages import DetectionArray, read_array_header
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 for _path in (Path(__file__).parents[2] / "underlay" / "vision_msgs" / "msg").glob("*.msg"):

@@ -18,7 +18,7 @@ from image_messages import (
     with_alpha,
 )
 
-from tracker_ros.nodes.images import ImageError, decode_compressed, decode_image
+from tracker_ros.pipeline.images import ImageError, decode_compressed, decode_image
 
 
 def test_a_png_comes_out_exactly() -> None:

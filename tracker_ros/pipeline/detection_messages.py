@@ -17,7 +17,7 @@ from typing import NamedTuple
 from tracker_ros.errors import DetectionsError
 from tracker_ros.geometry import Box
 from tracker_ros.mot.detections import Detection
-from tracker_ros.nodes.cdr import Reader, Stamped
+from tracker_ros.pipeline.cdr import Reader, Stamped
 
 _ENCAPSULATION = 4
 _POSE = 43 * 8

@@ -11,7 +11,7 @@ import pytest
 from image_messages import compressed_bytes, image_bytes
 
 from tracker_ros.errors import ImageError
-from tracker_ros.nodes.cdr import Stamped, read_compressed, read_header, read_image
+from tracker_ros.pipeline.cdr import Stamped, read_compressed, read_header, read_image
 
 PIXELS = np.arange(2 * 3 * 3, dtype=np.uint8)
 BOTH_ORDERS = pytest.mark.parametrize("little_endian", [True, False], ids=["little", "big"])

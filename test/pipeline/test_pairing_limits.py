@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pairing_rig import PERIOD, Rig, stamped
 
-from tracker_ros.nodes.detection_messages import DetectionArray
-from tracker_ros.nodes.pairing import LAG, MOST, Kind
+from tracker_ros.pipeline.detection_messages import DetectionArray
+from tracker_ros.pipeline.pairing import LAG, MOST, Kind
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from rosbags.typesys import Stores, get_typestore
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box, UInt8Image
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.images import read_header
-from tracker_ros.nodes.requests import Accepted, Identities, TargetRequest
-from tracker_ros.nodes.worker import CATCH_UP_STEPS, Processed, TrackingWorker
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.images import read_header
+from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest
+from tracker_ros.pipeline.sot_worker import CATCH_UP_STEPS, Processed, TrackingWorker
 from tracker_ros.sot import LoadedModel, load_model
 from tracker_ros.track import Track, TrackState
 

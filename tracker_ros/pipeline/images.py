@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from tracker_ros.errors import ImageError
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.nodes.cdr import (
+from tracker_ros.pipeline.cdr import (
     ImageMessage,
     Stamped,
     read_compressed,
     read_header,
     read_image,
 )
-from tracker_ros.nodes.jpeg import is_damaged
+from tracker_ros.pipeline.jpeg import is_damaged
 
 __all__ = ["ENCODINGS", "ImageError", "Stamped", "decode_compressed", "decode_image", "read_header"]
 

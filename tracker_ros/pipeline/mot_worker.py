@@ -13,11 +13,11 @@ from tracker_ros.errors import DetectionsError
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.mot.detections import Detection, select
 from tracker_ros.mot.tracker import MultiTracker
-from tracker_ros.nodes.detection_messages import DetectionArray, usable
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.images import ImageError, Stamped
-from tracker_ros.nodes.pairing import Kind, Pairing, Step, Timing
-from tracker_ros.nodes.thread import WorkerThread
+from tracker_ros.pipeline.detection_messages import DetectionArray, usable
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.images import ImageError, Stamped
+from tracker_ros.pipeline.pairing import Kind, Pairing, Step, Timing
+from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.track import StageTimes, Track, TrackState
 
 

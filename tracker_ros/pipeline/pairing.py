@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from tracker_ros.nodes.detection_messages import DetectionArray
-from tracker_ros.nodes.frames import Frame, FrameHistory, seconds
+from tracker_ros.pipeline.detection_messages import DetectionArray
+from tracker_ros.pipeline.frames import Frame, FrameHistory, seconds
 
 MOST = 64
 """Images, and arrays, that wait at most: an image then waits no longer, older arrays go."""

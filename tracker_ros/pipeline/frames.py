@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.nodes.images import Stamped, decode_compressed, decode_image
+from tracker_ros.pipeline.images import Stamped, decode_compressed, decode_image
 
 
 @dataclass(frozen=True)

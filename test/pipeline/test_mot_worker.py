@@ -15,11 +15,11 @@ from image_messages import image_bytes
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.mot.detections import Detection
 from tracker_ros.mot.sort import SortTracker
-from tracker_ros.nodes.detection_messages import DetectionArray
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.images import read_header
-from tracker_ros.nodes.mot_worker import MotAnswer, MotWorker, Names, Wanted
-from tracker_ros.nodes.pairing import Kind, Timing
+from tracker_ros.pipeline.detection_messages import DetectionArray
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.images import read_header
+from tracker_ros.pipeline.mot_worker import MotAnswer, MotWorker, Names, Wanted
+from tracker_ros.pipeline.pairing import Kind, Timing
 from tracker_ros.track import Track, TrackState
 
 PERIOD = 33_000_000

@@ -9,10 +9,10 @@ from detection_arrays import Item, array_of
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.handover import KEPT_ARRAYS, KEPT_BYTES, KEPT_SECONDS, RecentArrays
-from tracker_ros.nodes.images import Stamped
-from tracker_ros.nodes.requests import Identities
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.handover import KEPT_ARRAYS, KEPT_BYTES, KEPT_SECONDS, RecentArrays
+from tracker_ros.pipeline.images import Stamped
+from tracker_ros.pipeline.requests import Identities
 
 BOX = Box(10, 20, 30, 40)
 

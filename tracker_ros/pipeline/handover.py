@@ -6,9 +6,9 @@ from collections import deque
 from time import perf_counter
 
 from tracker_ros.errors import DetectionsError, TargetError
-from tracker_ros.nodes.detection_messages import DetectionArray, Found
-from tracker_ros.nodes.frames import FrameHistory, seconds
-from tracker_ros.nodes.requests import TargetRequest
+from tracker_ros.pipeline.detection_messages import DetectionArray, Found
+from tracker_ros.pipeline.frames import FrameHistory, seconds
+from tracker_ros.pipeline.requests import TargetRequest
 
 KEPT_SECONDS = 2.0
 """An array that came longer ago is forgotten."""

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from tracker_ros.detection.detector import Detector
 from tracker_ros.mot.detections import Detection
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.images import ImageError
-from tracker_ros.nodes.thread import WorkerThread
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.images import ImageError
+from tracker_ros.pipeline.thread import WorkerThread
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The history that a late target is set from."""
 
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.images import Stamped
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.images import Stamped
 
 
 def frame(number: int, size: int = 100) -> Frame:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tracker_ros.nodes.detection_messages import DetectionArray
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.images import Stamped
-from tracker_ros.nodes.pairing import Pairing, Timing
+from tracker_ros.pipeline.detection_messages import DetectionArray
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.images import Stamped
+from tracker_ros.pipeline.pairing import Pairing, Timing
 
 MS = 10**6
 PERIOD = 33

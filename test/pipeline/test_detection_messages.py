@@ -10,7 +10,7 @@ from detection_arrays import Item, array_bytes
 
 from tracker_ros.errors import DetectionsError
 from tracker_ros.geometry import Box
-from tracker_ros.nodes.detection_messages import (
+from tracker_ros.pipeline.detection_messages import (
     TURNED,
     read_array_header,
     read_detections,

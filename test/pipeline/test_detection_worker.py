@@ -12,9 +12,9 @@ from image_messages import image_bytes, picture
 from tracker_ros.detection.detector import Wanted
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.mot.detections import Detection
-from tracker_ros.nodes.detection_worker import Detected, DetectionWorker
-from tracker_ros.nodes.frames import Frame, FrameHistory
-from tracker_ros.nodes.images import read_header
+from tracker_ros.pipeline.detection_worker import Detected, DetectionWorker
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.images import read_header
 
 STEP = 10.0
 """Seconds that are never waited for, unless something hangs."""

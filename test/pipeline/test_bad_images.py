@@ -10,7 +10,7 @@ import pytest
 from image_messages import compressed_bytes, encoded, image_bytes, picture
 
 from tracker_ros.errors import ImageError
-from tracker_ros.nodes.images import ENCODINGS, decode_compressed, decode_image, read_header
+from tracker_ros.pipeline.images import ENCODINGS, decode_compressed, decode_image, read_header
 
 
 def refusal(raw: bytes) -> ImageError:

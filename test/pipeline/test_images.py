@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from image_messages import image_bytes, in_16_bits, largest_difference, picture, with_alpha
 
-from tracker_ros.nodes.images import (
+from tracker_ros.pipeline.images import (
     ENCODINGS,
     Stamped,
     decode_image,

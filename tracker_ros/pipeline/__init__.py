@@ -1,0 +1,1 @@
+"""From message bytes to tracks, without ROS: what the nodes run live, and a replay from a bag."""
