@@ -11,7 +11,8 @@ import pytest
 import yaml
 from harness import Peer
 
-from tracker_ros.nodes.parameters import declare_parameters
+from tracker_ros.nodes.node_parameters import NodeParameters
+from tracker_ros.pipeline.sot_parameters import declare_sot_parameters
 
 TEXT = (Path(__file__).parents[2] / "config" / "sot.yaml").read_text()
 
@@ -36,7 +37,7 @@ def keys(text: str) -> dict[str, Any]:
 @pytest.fixture
 def declared(ros: Peer) -> dict[str, Any]:
     before = set(ros.node.get_parameters_by_prefix(""))
-    declare_parameters(ros.node)
+    declare_sot_parameters(NodeParameters(ros.node))
     parameters = ros.node.get_parameters_by_prefix("")
     return {name: p.value for name, p in parameters.items() if name not in before}
 

@@ -25,6 +25,7 @@ from sot_harness import (
 from test_config_file import keys
 
 from tracker_ros.nodes.detector_parameters import declare_detector_parameters
+from tracker_ros.nodes.node_parameters import NodeParameters
 
 ROOT = Path(__file__).parents[2]
 CAMPUS = ROOT.parent / "shared/data/mot/TUD-Campus/img1"
@@ -158,7 +159,7 @@ def test_tiny_and_huge_images_are_looked_at(hog: Detector, size: tuple[int, int]
 
 def test_the_file_sets_every_parameter_to_its_default(ros: Peer) -> None:
     before = set(ros.node.get_parameters_by_prefix(""))
-    declare_detector_parameters(ros.node)
+    declare_detector_parameters(NodeParameters(ros.node))
     declared = ros.node.get_parameters_by_prefix("")
     expected = {name: p.value for name, p in declared.items() if name not in before}
     values = keys((ROOT / "config/detector.yaml").read_text())

@@ -13,7 +13,8 @@ from harness import Peer
 
 from tracker_ros.errors import ModelError
 from tracker_ros.mot.settings import Settings
-from tracker_ros.nodes.mot_parameters import (
+from tracker_ros.nodes.node_parameters import NodeParameters
+from tracker_ros.pipeline.mot_parameters import (
     MANAGEMENT,
     OF_CLASS,
     MotParameters,
@@ -32,10 +33,10 @@ def read(ros: Peer, *arguments: str) -> tuple[MotParameters, dict[str, Any]]:
     node = rclpy.create_node("configured", context=ros.context, cli_args=["--ros-args", *arguments])
     try:
         before = set(node.get_parameters_by_prefix(""))
-        declare_mot_parameters(node)
+        declare_mot_parameters(NodeParameters(node))
         declared = node.get_parameters_by_prefix("")
         values = {name: p.value for name, p in declared.items() if name not in before}
-        return read_mot_parameters(node), values
+        return read_mot_parameters(NodeParameters(node)), values
     finally:
         node.destroy_node()
 

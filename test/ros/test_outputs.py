@@ -9,7 +9,8 @@ from sensor_msgs.msg import Image
 from sot_harness import image_message, scene
 
 from tracker_ros.nodes import outputs
-from tracker_ros.nodes.outputs import Counters, Outputs
+from tracker_ros.nodes.outputs import Outputs
+from tracker_ros.pipeline.answer import Counters
 from tracker_ros.pipeline.frames import Frame
 from tracker_ros.pipeline.images import Stamped
 from tracker_ros.pipeline.sot_worker import Processed

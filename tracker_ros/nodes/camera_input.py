@@ -12,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tracker_ros.nodes.names import camera_info_topic, compressed_topic
 from tracker_ros.nodes.subscription import Choice, MatchedSubscription, Rate
 from tracker_ros.pipeline.frames import Frame
-from tracker_ros.pipeline.images import ImageError, read_header
+from tracker_ros.pipeline.images import ImageError
 
 
 class CameraInput:
@@ -68,8 +68,8 @@ class CameraInput:
         now = perf_counter()
         assert self.chosen is not None
         try:
-            header = read_header(raw)
+            frame = Frame.of(raw, compressed=self.chosen.kind is CompressedImage, received=now)
         except ImageError as error:
             self._on_unreadable(error.cause, str(error))
             return
-        self._on_frame(Frame(raw, header, self.chosen.kind is CompressedImage, now))
+        self._on_frame(frame)

@@ -22,8 +22,8 @@ from vision_msgs.msg import Detection2DArray
 from tracker_ros.demo.mot_sources import MotFolderSource
 from tracker_ros.errors import TrackerRosError
 from tracker_ros.mot.detections import Detection
-from tracker_ros.nodes.detector_node import detection_message
 from tracker_ros.nodes.names import camera_info_topic
+from tracker_ros.nodes.outputs import ros_messages
 from tracker_ros.nodes.process import InvalidHandle, RCLError, add_ros_arguments, ros_arguments
 from tracker_ros.nodes.qos import CAMERA_INFO
 
@@ -37,14 +37,16 @@ class DetectionPlayer:
         reliable = ReliabilityPolicy.RELIABLE
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=reliable)
         self._arrays = node.create_publisher(Detection2DArray, "~/detections", qos)
+        self._messages = ros_messages()
         topic = camera_info_topic(node.resolve_topic_name("image"))
         node.create_subscription(CameraInfo, topic, self._on_camera_info, CAMERA_INFO)
 
     def _on_camera_info(self, info: CameraInfo) -> None:
         found = self._detections[self._next] if self._next < len(self._detections) else ()
         self._next += 1
-        messages = [detection_message(detection, info.header) for detection in found]
-        self._arrays.publish(Detection2DArray(header=info.header, detections=messages))
+        new, header = self._messages, info.header
+        messages = [new.detection(header, d.box, d.label, d.score, "") for d in found]
+        self._arrays.publish(new.detections(header, messages))
 
 
 def main(words: Sequence[str]) -> int:

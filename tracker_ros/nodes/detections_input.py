@@ -10,7 +10,7 @@ from vision_msgs.msg import Detection2DArray
 
 from tracker_ros.errors import DetectionsError
 from tracker_ros.nodes.subscription import Choice, MatchedSubscription, Rate
-from tracker_ros.pipeline.detection_messages import DetectionArray, read_array_header
+from tracker_ros.pipeline.detection_messages import DetectionArray
 
 DEPTH = 10
 
@@ -51,8 +51,8 @@ class DetectionsInput:
 
     def _on_message(self, raw: bytes) -> None:
         try:
-            header = read_array_header(raw)
+            array = DetectionArray.of(raw, received=perf_counter())
         except DetectionsError as error:
             self._on_unreadable("message", str(error))
             return
-        self._on_array(DetectionArray(raw, header, perf_counter()))
+        self._on_array(array)

@@ -11,13 +11,11 @@ from time import perf_counter
 from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
-from std_msgs.msg import Header
-from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+from vision_msgs.msg import Detection2DArray
 
 from tracker_ros.detection.detector import Detector
 from tracker_ros.detection.hog import HogDetector
 from tracker_ros.detection.open import open_detector
-from tracker_ros.mot.detections import Detection
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.detector_parameters import (
     AT_CONFIGURE,
@@ -28,7 +26,8 @@ from tracker_ros.nodes.detector_parameters import (
 )
 from tracker_ros.nodes.diagnostics import OK, WARN
 from tracker_ros.nodes.loading import load_with_progress
-from tracker_ros.nodes.outputs import box_message, header_message, publisher
+from tracker_ros.nodes.node_parameters import NodeParameters
+from tracker_ros.nodes.outputs import publisher, ros_messages
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.subscription import Rate
 from tracker_ros.nodes.watching import WatchingNode, create_node
@@ -70,13 +69,14 @@ class DetectorNode(WatchingNode[DetectorParameters, LoadedDetector, DetectionWor
         super().__init__("detector")
 
     def _declare(self) -> None:
-        declare_detector_parameters(self)
+        declare_detector_parameters(NodeParameters(self))
         self.add_on_set_parameters_callback(self._check)
 
     def _read(self) -> DetectorParameters:
-        return read_detector_parameters(self)
+        return read_detector_parameters(NodeParameters(self))
 
     def _prepare(self) -> None:
+        self._messages = ros_messages()
         self._publisher = publisher(self, Detection2DArray, "~/detections")
         self._rate = Rate()
         self._last: Detected | None = None
@@ -123,20 +123,21 @@ class DetectorNode(WatchingNode[DetectorParameters, LoadedDetector, DetectionWor
             detector.settings = p.hog
         worker.tune(p.max_rate)
 
-    def _forget(self, worker: DetectionWorker, reason: str) -> None:
-        """Time has jumped back: an image is an image, only the one that waits is of before."""
-        self._counters.count("dropped", worker.forget_frames())
+    def on_time_jump(self, reason: str) -> None:
+        """An image is an image: only the one that waits is of before."""
         self.get_logger().warning(f"{reason}; detection goes on")
 
     def on_detected(self, detected: Detected) -> None:
         """The worker has looked at a frame (on its thread)."""
-        header = header_message(detected.frame.header)
-        found = [detection_message(detection, header) for detection in detected.detections]
+        new = self._messages
+        header = new.header(detected.frame.header)
+        # No id: a detector knows no identities.
+        found = [new.detection(header, d.box, d.label, d.score, "") for d in detected.detections]
         self._counters.count("processed")
         self._rate.tick()
         self._last, self._age = detected, perf_counter() - detected.frame.received
         with self._allowing_shutdown():
-            self._publisher.publish(Detection2DArray(header=header, detections=found))
+            self._publisher.publish(new.detections(header, found))
 
     def on_failure(self, reason: str, trace: str) -> None:
         """The detector failed (on the worker's thread)."""
@@ -186,14 +187,6 @@ class DetectorNode(WatchingNode[DetectorParameters, LoadedDetector, DetectionWor
             return ""
         shown = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
         return f"only names {', '.join(wrong)}, which this model has not; it has {shown}"
-
-
-def detection_message(detection: Detection, header: Header) -> Detection2D:
-    """A detection as a message: no id, the hypothesis its class and score."""
-    hypothesis = ObjectHypothesisWithPose()
-    hypothesis.hypothesis.class_id = detection.label
-    hypothesis.hypothesis.score = float(detection.score)
-    return Detection2D(header=header, bbox=box_message(detection.box), results=[hypothesis])
 
 
 def create() -> DetectorNode | None:

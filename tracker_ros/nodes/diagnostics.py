@@ -9,7 +9,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from tracker_ros.nodes.camera_input import CameraInput
-from tracker_ros.nodes.outputs import About, Counters, LastFrame
+from tracker_ros.nodes.outputs import LastFrame
+from tracker_ros.pipeline.answer import About, Counters
 from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.track import TrackState
 

@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable
-from time import perf_counter
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -17,48 +16,45 @@ from tracker_ros.nodes.loading import load_with_progress
 from tracker_ros.nodes.mot_outputs import (
     DetectionCounters,
     MotOutputs,
-    RunningTracker,
     detections_status,
     identities_status,
 )
-from tracker_ros.nodes.mot_parameters import (
+from tracker_ros.nodes.node_parameters import NodeParameters, checker
+from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
+from tracker_ros.nodes.services import WorkerServices
+from tracker_ros.nodes.watching import WatchingNode, create_node
+from tracker_ros.pipeline.camera_parameters import CAMERA_CHOICES
+from tracker_ros.pipeline.detection_messages import DetectionArray
+from tracker_ros.pipeline.frames import FrameHistory
+from tracker_ros.pipeline.intake import MotIntake
+from tracker_ros.pipeline.mot_parameters import (
     MotParameters,
-    check,
     declare_mot_parameters,
     manage,
     open_tracker,
     read_mot_parameters,
 )
-from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
-from tracker_ros.nodes.services import WorkerServices
-from tracker_ros.nodes.watching import TIME_JUMP, WatchingNode, create_node
-from tracker_ros.pipeline.detection_messages import DetectionArray
-from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.mot_tracker import RunningTracker
 from tracker_ros.pipeline.mot_worker import MotAnswer, MotWorker, Names
-from tracker_ros.pipeline.pairing import AHEAD, Kind
+from tracker_ros.pipeline.pairing import Kind
 from tracker_ros.track import Track
-
-BLIND = 2.0
-"""Seconds without an image after which the stamps of detections alone tell the time."""
 
 
 class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
     """Publishes a detector's boxes under lasting identities, recovered where it missed."""
 
-    repeats = False
     image_depth = 5  # every image is answered, not the newest alone
 
     def __init__(self) -> None:
         self._detections: DetectionsInput | None = None
-        self._last_array: int | None = None
         super().__init__("mot")
 
     def _declare(self) -> None:
-        declare_mot_parameters(self)
-        self.add_on_set_parameters_callback(check)
+        declare_mot_parameters(NodeParameters(self))
+        self.add_on_set_parameters_callback(checker(CAMERA_CHOICES))
 
     def _read(self) -> MotParameters:
-        return read_mot_parameters(self)
+        return read_mot_parameters(NodeParameters(self))
 
     def _prepare(self) -> None:
         self._outputs = MotOutputs(self)
@@ -77,12 +73,15 @@ class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
         self, parameters: MotParameters, model: RunningTracker, history: FrameHistory
     ) -> MotWorker:
         self._refusals.clear()
-        self._detection_counters, self._last_array = DetectionCounters(), None
+        self._detection_counters = DetectionCounters()
         manage(model.runs, parameters.settings)
         return MotWorker(
             model.runs, history, self._names, self,
             timing=parameters.timing, wanted=parameters.wanted,
         )  # fmt: skip
+
+    def _make_intake(self, worker: MotWorker) -> MotIntake:
+        return MotIntake(worker, self)
 
     def _tune(self, worker: MotWorker, parameters: MotParameters) -> None:
         model = self._model
@@ -90,22 +89,6 @@ class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
         worker.tune(
             parameters.timing, parameters.wanted, lambda: manage(model.runs, parameters.settings)
         )
-
-    # --- images ------------------------------------------------------------------------------
-
-    def _on_frame(self, frame: Frame) -> None:
-        worker, array = self._worker, self._last_array
-        # Before the first image, detections told the time: perhaps by another clock than its own.
-        if worker is not None and self._last_stamp is None and array is not None:
-            ahead = (array - frame.header.ns) / 1e9
-            if ahead > AHEAD:
-                words = "detections before the first image were stamped"
-                self._forget(worker, f"{words} {ahead:.1f} s ahead of it")
-        super()._on_frame(frame)
-
-    def _forget(self, worker: MotWorker, reason: str) -> None:
-        self._last_array = None
-        super()._forget(worker, reason)
 
     # --- detections --------------------------------------------------------------------------
 
@@ -121,21 +104,9 @@ class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
         self._detections = None
 
     def _on_array(self, array: DetectionArray) -> None:
-        worker, last = self._worker, self._last_array
-        if worker is None:
-            return
-        stamp = array.header.ns
-        # Where images come, theirs tell the time: detections may well be late, and mixed up.
-        if last is not None and (last - stamp) / 1e9 >= TIME_JUMP and self._is_blind():
-            self._last_stamp = None
-            back = (last - stamp) / 1e9
-            self._forget(worker, f"stamps of detections jumped back by {back:.1f} s")
-        self._last_array = stamp
-        worker.offer_detections(array)
-
-    def _is_blind(self) -> bool:
-        last = self._camera.last_received if self._camera is not None else None
-        return last is None or perf_counter() - last > BLIND
+        if self._intake is not None:
+            assert isinstance(self._intake, MotIntake)
+            self._intake.add_array(array)
 
     # --- told by the worker and by the pairing, on either thread -----------------------------
 
@@ -158,10 +129,6 @@ class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
     def on_refused(self, cause: str, reason: str, number: int = 1) -> None:
         """Detections are of no use."""
         self._refusals.add(cause, reason, number)
-
-    def on_dropped(self, frames: int) -> None:
-        """Images are dropped for newer ones."""
-        self._counters.count("dropped", frames)
 
     def on_ended(self, tracks: list[Track], reason: str) -> None:
         """All targets have ended."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -13,10 +12,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from tracker_ros.drawing import draw_identities
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.mot.tracker import MultiTracker, believed
+from tracker_ros.mot.tracker import believed
 from tracker_ros.nodes.detections_input import DetectionsInput
 from tracker_ros.nodes.diagnostics import ERROR, OK, SILENCE, WARN, Problems, status
-from tracker_ros.nodes.outputs import About, Answer, Counters, LastFrame, Outputs
+from tracker_ros.nodes.outputs import LastFrame, Outputs
+from tracker_ros.pipeline.answer import About, Answer, Counters
 from tracker_ros.pipeline.pairing import Kind
 from tracker_ros.track import Track, TrackState
 
@@ -26,33 +26,6 @@ NO_IMAGE = (
 )
 TRAIL = 40
 """Frames that a trail in the debug image reaches back."""
-
-
-@dataclass(frozen=True)
-class RunningTracker:
-    """A tracker, and what a node says of it."""
-
-    runs: MultiTracker
-
-    @property
-    def tracker(self) -> str:
-        """famnet, hungarian, sort."""
-        return self.runs.name
-
-    @property
-    def model(self) -> str:
-        """What exactly runs, in words: model, engine, precision."""
-        return self.runs.about
-
-    @property
-    def backend(self) -> str:
-        """What runs the network; empty where there is none."""
-        return self.runs.backend
-
-    @property
-    def precision(self) -> str:
-        """That it computes in."""
-        return self.runs.precision
 
 
 class MotOutputs(Outputs):

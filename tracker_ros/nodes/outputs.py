@@ -2,95 +2,35 @@
 
 from __future__ import annotations
 
-import math
-import threading
+import importlib
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from vision_msgs.msg import (
-    BoundingBox2D,
-    Detection2D,
-    Detection2DArray,
-    ObjectHypothesisWithPose,
-)
+from vision_msgs.msg import Detection2DArray
 
 from tracker_ros.drawing import draw_tracks
 from tracker_ros.errors import ParameterError
-from tracker_ros.geometry import Box, UInt8Image
-from tracker_ros.msg import Track as TrackMessage
+from tracker_ros.geometry import UInt8Image
 from tracker_ros.msg import TrackerStatus
 from tracker_ros.nodes.process import RCLError
 from tracker_ros.nodes.qos import OUTPUT
-from tracker_ros.pipeline.images import Stamped
-from tracker_ros.track import StageTimes, Track
-
-CLOCKS_AGREE = (-0.1, 60.0)
-"""Seconds from stamp to publication outside which camera and node have different clocks."""
+from tracker_ros.pipeline.answer import About, Answer, Counters, latency
+from tracker_ros.pipeline.messages import TYPES, Messages
+from tracker_ros.track import Track
 
 
-class About(Protocol):
-    """What runs, in words."""
+def ros_messages() -> Messages:
+    """Messages of ROS's own classes."""
 
-    @property
-    def tracker(self) -> str:
-        """siamfc, siamrpnpp, famnet, ..."""
+    def message_class(name: str) -> Any:
+        package, _, kind = name.split("/")
+        return getattr(importlib.import_module(f"{package}.msg"), kind)
 
-    @property
-    def model(self) -> str:
-        """Name of the model card."""
-
-    @property
-    def backend(self) -> str:
-        """What runs the network."""
-
-    @property
-    def precision(self) -> str:
-        """The precision the network is computed in."""
-
-
-class Answer(Protocol):
-    """What became of one image."""
-
-    @property
-    def header(self) -> Stamped:
-        """Of the image."""
-
-    @property
-    def received(self) -> float:
-        """time.perf_counter() when the image came."""
-
-    @property
-    def image(self) -> UInt8Image | None:
-        """Its pixels, where there are any."""
-
-    @property
-    def tracks(self) -> list[Track]:
-        """Every target, the lost ones too."""
-
-    @property
-    def decode(self) -> float:
-        """Seconds from message to array."""
-
-    @property
-    def times(self) -> StageTimes:
-        """Summed over the targets."""
-
-
-class Counters:
-    """Frames since activation; counted by two threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.received = self.processed = self.dropped = self.rejected = 0
-
-    def count(self, name: str, by: int = 1) -> None:
-        """Count frames as received, processed, dropped or rejected."""
-        with self._lock:
-            setattr(self, name, getattr(self, name) + by)
+    return Messages({name: message_class(name) for name in TYPES})
 
 
 @dataclass(frozen=True)
@@ -110,6 +50,7 @@ class Outputs:
 
     def __init__(self, node: Any) -> None:
         self._node = node
+        self._messages = ros_messages()
         self._tracks = publisher(node, Detection2DArray, "~/tracks")
         self._status = publisher(node, TrackerStatus, "~/status")
         self._debug = publisher(node, Image, "~/debug_image")
@@ -119,57 +60,35 @@ class Outputs:
     def publish(self, answer: Answer, model: About, counters: Counters) -> None:
         """Publish what became of a frame."""
         start = perf_counter()
-        header = header_message(answer.header)
-        shown = [detection(track, header) for track in self._shown(answer.tracks)]
-        self._tracks.publish(Detection2DArray(header=header, detections=shown))
-        status = self._status_message(header, model, counters)
-        status.tracks = [track_message(track, header) for track in answer.tracks]
-        status.decode_time = answer.decode
-        status.preprocess_time = answer.times.preprocess
-        status.inference_time = answer.times.inference
-        status.postprocess_time = answer.times.postprocess
-        status.publish_time = self._publish_time
-        status.frame_age = start - answer.received
-        status.image_latency = self._latency(answer.header)
+        header = self._messages.header(answer.header)
+        self._tracks.publish(self._messages.tracks(header, self._shown(answer.tracks)))
+        age = start - answer.received
+        status = self._messages.status_of(
+            header, answer, model, counters, publish=self._publish_time, age=age,
+            latency=latency(answer.header, self._node.get_clock().now().nanoseconds),
+        )  # fmt: skip
         self._status.publish(status)
-        self.last = LastFrame(header, answer.tracks, start, status.frame_age, status.inference_time)
+        self.last = LastFrame(header, answer.tracks, start, age, answer.times.inference)
         if self._debug.get_subscription_count():
             self._publish_debug_image(answer, header)
         self._publish_time = perf_counter() - start
 
     def publish_ended(self, tracks: list[Track], model: About, counters: Counters) -> None:
         """Say, between two frames, which targets have ended and why."""
-        header = Header(stamp=self._node.get_clock().now().to_msg())
-        self._publish_between(header, [track_message(t, header) for t in tracks], model, counters)
+        self._publish_between(tracks, model, counters)
         self.last = None
 
     def publish_alive(self, model: About, counters: Counters) -> None:
         """Say, while no frame comes, that we live; with the targets as they were last."""
         last = self.last
-        tracks = [track_message(track, last.header) for track in last.tracks] if last else []
-        header = Header(stamp=self._node.get_clock().now().to_msg())
-        self._publish_between(header, tracks, model, counters)
+        tracks, seen = (last.tracks, last.header) if last else ([], None)
+        self._publish_between(tracks, model, counters, seen)
 
     def _publish_between(
-        self, header: Header, tracks: list[TrackMessage], model: About, counters: Counters
+        self, tracks: list[Track], model: About, counters: Counters, seen: Header | None = None
     ) -> None:
-        message = self._status_message(header, model, counters)
-        message.tracks = tracks
-        message.image_latency = math.nan
-        self._status.publish(message)
-
-    def _status_message(self, header: Header, model: About, counters: Counters) -> Any:
-        return TrackerStatus(
-            header=header,
-            tracker=model.tracker,
-            model=model.model,
-            backend=model.backend,
-            precision=model.precision,
-            frames_received=counters.received,
-            frames_processed=counters.processed,
-            frames_dropped=counters.dropped,
-            frames_rejected=counters.rejected,
-        )
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._status.publish(self._messages.status(header, tracks, model, counters, seen))
 
     def _shown(self, tracks: list[Track]) -> list[Track]:
         """Those that go out as detections."""
@@ -179,10 +98,6 @@ class Outputs:
     def _draw(self, image: UInt8Image, answer: Answer) -> None:
         """Draw the debug image, in place."""
         draw_tracks(image, answer.tracks)
-
-    def _latency(self, header: Stamped) -> float:
-        seconds = (self._node.get_clock().now().nanoseconds - header.ns) / 1e9
-        return seconds if CLOCKS_AGREE[0] <= seconds <= CLOCKS_AGREE[1] else math.nan
 
     def _publish_debug_image(self, answer: Answer, header: Header) -> None:
         pixels = answer.image
@@ -205,44 +120,3 @@ def publisher(node: Any, kind: Any, topic: str) -> Any:
         raise
     except RuntimeError as error:
         raise ParameterError(f"qos_overrides of {topic}: {error}") from error
-
-
-def header_message(header: Stamped) -> Header:
-    """The image's header, exactly."""
-    message = Header(frame_id=header.frame_id)
-    message.stamp.sec, message.stamp.nanosec = header.sec, header.nanosec
-    return message
-
-
-def box_message(box: Box) -> BoundingBox2D:
-    """A box as vision_msgs has it: centre and size, pixels of the input image."""
-    message = BoundingBox2D(size_x=float(box.w), size_y=float(box.h))
-    message.center.position.x, message.center.position.y = float(box.cx), float(box.cy)
-    return message
-
-
-def detection(track: Track, header: Header) -> Detection2D:
-    """A track as a detection: `id` is the identity, the hypothesis its label and score."""
-    hypothesis = ObjectHypothesisWithPose()
-    hypothesis.hypothesis.class_id = track.label
-    hypothesis.hypothesis.score = float(track.evidence.score)
-    box = box_message(track.box)
-    return Detection2D(header=header, id=track.id, bbox=box, results=[hypothesis])
-
-
-def track_message(track: Track, header: Header) -> TrackMessage:
-    """A track with its state and evidence."""
-    return TrackMessage(
-        header=header,
-        id=track.id,
-        label=track.label,
-        state=int(track.state),
-        reason=track.reason,
-        bbox=box_message(track.box),
-        score=float(track.evidence.score),
-        peak_ratio=float(track.evidence.peak_ratio),
-        size_change=float(track.evidence.size_change),
-        contrast=float(track.evidence.contrast),
-        age=track.age,
-        frames_since_seen=track.frames_since_seen,
-    )

@@ -11,25 +11,26 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.detections_input import DetectionsInput
 from tracker_ros.nodes.loading import load_with_progress
+from tracker_ros.nodes.node_parameters import NodeParameters, checker
 from tracker_ros.nodes.outputs import Outputs
-from tracker_ros.nodes.parameters import (
-    Parameters,
-    check,
-    declare_parameters,
-    read_parameters,
-)
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.services import TargetServices
 from tracker_ros.nodes.watching import WatchingNode, create_node
 from tracker_ros.pipeline.frames import FrameHistory
 from tracker_ros.pipeline.handover import RecentArrays
 from tracker_ros.pipeline.requests import Identities, TargetRequest
+from tracker_ros.pipeline.sot_parameters import (
+    CHOICES,
+    SotParameters,
+    declare_sot_parameters,
+    read_sot_parameters,
+)
 from tracker_ros.pipeline.sot_worker import Processed, TrackingWorker
 from tracker_ros.sot import LoadedModel, load_model
 from tracker_ros.track import Track
 
 
-class SotNode(WatchingNode[Parameters, LoadedModel, TrackingWorker]):
+class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
     """Follows the targets set by service, or handed over from a node that gives identities."""
 
     def __init__(self) -> None:
@@ -37,11 +38,11 @@ class SotNode(WatchingNode[Parameters, LoadedModel, TrackingWorker]):
         super().__init__("sot")
 
     def _declare(self) -> None:
-        declare_parameters(self)
-        self.add_on_set_parameters_callback(check)
+        declare_sot_parameters(NodeParameters(self))
+        self.add_on_set_parameters_callback(checker(CHOICES))
 
-    def _read(self) -> Parameters:
-        return read_parameters(self)
+    def _read(self) -> SotParameters:
+        return read_sot_parameters(NodeParameters(self))
 
     def _prepare(self) -> None:
         self._outputs = Outputs(self)
@@ -49,7 +50,7 @@ class SotNode(WatchingNode[Parameters, LoadedModel, TrackingWorker]):
         self._recent = RecentArrays(self.resolve_topic_name("detections"))
         self._target_services = TargetServices(self, self._active_worker, self._named)
 
-    def _load(self, parameters: Parameters, tell: Callable[[str], None]) -> LoadedModel:
+    def _load(self, parameters: SotParameters, tell: Callable[[str], None]) -> LoadedModel:
         name = parameters.model
         loaded = load_with_progress(
             name, lambda: load_model(name, threads=parameters.threads), tell
@@ -59,19 +60,19 @@ class SotNode(WatchingNode[Parameters, LoadedModel, TrackingWorker]):
         return loaded
 
     def _make_worker(
-        self, parameters: Parameters, model: LoadedModel, history: FrameHistory
+        self, parameters: SotParameters, model: LoadedModel, history: FrameHistory
     ) -> TrackingWorker:
         return TrackingWorker(
             model, history, self._identities, self,
             thresholds=parameters.thresholds, max_targets=parameters.max_targets,
         )  # fmt: skip
 
-    def _tune(self, worker: TrackingWorker, parameters: Parameters) -> None:
+    def _tune(self, worker: TrackingWorker, parameters: SotParameters) -> None:
         worker.tune(parameters.thresholds, parameters.max_targets)
 
     # --- identities of other nodes -----------------------------------------------------------
 
-    def _open_inputs(self, p: Parameters) -> None:
+    def _open_inputs(self, p: SotParameters) -> None:
         super()._open_inputs(p)
         if self._detections is None:
             self._detections = DetectionsInput(
@@ -85,9 +86,10 @@ class SotNode(WatchingNode[Parameters, LoadedModel, TrackingWorker]):
             self._recent.clear()
         self._detections = None
 
-    def _forget(self, worker: TrackingWorker, reason: str) -> None:
+    def on_time_jump(self, reason: str) -> None:
+        """A looped bag: what was is not before what comes."""
         self._recent.clear()
-        super()._forget(worker, reason)
+        super().on_time_jump(reason)
 
     def _named(self, id: str) -> TargetRequest:
         """What to follow for an identity of another node. Raises TargetError."""

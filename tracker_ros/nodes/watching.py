@@ -18,18 +18,16 @@ from rclpy.parameter import Parameter
 from tracker_ros.errors import ModelError, TargetError, TrackerRosError
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.camera_input import CameraInput
-from tracker_ros.nodes.camera_parameters import CameraParameters
 from tracker_ros.nodes.diagnostics import Problems
 from tracker_ros.nodes.lifecycle import ManagedNode, transition
-from tracker_ros.nodes.outputs import About, Counters
 from tracker_ros.nodes.process import RCLError
+from tracker_ros.pipeline.answer import About, Counters
+from tracker_ros.pipeline.camera_parameters import CameraParameters
 from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.intake import TIME_JUMP, Intake
 from tracker_ros.pipeline.thread import WorkerThread
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-TIME_JUMP = 0.5
-"""Seconds that a stamp must lie before the last one to be a jump of time, not a late image."""
-
 
 P = TypeVar("P", bound=CameraParameters)
 M = TypeVar("M", bound=About)
@@ -43,8 +41,6 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
     the node is configured; W: the worker.
     """
 
-    repeats = True
-    """Whether an image may have the stamp of the one before."""
     image_depth = 1
     """Images that may wait for the executor; 1 where only the newest is of use."""
 
@@ -60,7 +56,7 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
         self._camera: CameraInput | None = None
         self._worker: W | None = None
         self._history: FrameHistory | None = None
-        self._last_stamp: int | None = None
+        self._intake: Intake[W] | None = None
         self._processed_before = -1
         self._phase, self._notice = "unconfigured", ""
         self._prepare()
@@ -70,7 +66,7 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
             JumpThreshold(
                 min_forward=None, min_backward=Duration(seconds=-TIME_JUMP), on_clock_change=False
             ),
-            post_callback=lambda jump: self._on_time_jump("the clock jumped back"),
+            post_callback=lambda jump: self._on_clock_jump(),
         )
         if hasattr(self, "add_post_set_parameters_callback"):  # not on Humble
             self.add_post_set_parameters_callback(self._on_parameters)
@@ -96,6 +92,10 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
     @abstractmethod
     def _make_worker(self, parameters: P, model: M, history: FrameHistory) -> W:
         """The worker, not started yet."""
+
+    def _make_intake(self, worker: W) -> Intake[W]:
+        """What gives the worker its images."""
+        return Intake(worker, self)
 
     @abstractmethod
     def _tune(self, worker: W, parameters: P) -> None:
@@ -139,11 +139,12 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
         """Start the worker and subscribe."""
         assert self._model is not None
         self._settings = p = self._read()
-        self._counters, self._last_stamp, self._notice = Counters(), None, ""
+        self._counters, self._notice = Counters(), ""
         self._rejections.clear()
         self._failures.clear()
         self._history = FrameHistory(p.history_frames, p.history_bytes)
         self._worker = self._make_worker(p, self._model, self._history)
+        self._intake = self._make_intake(self._worker)
         self._worker.start()
         self._phase = "active"
         self._open_inputs(p)
@@ -201,7 +202,7 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
         self._close_inputs()
         if self._worker is not None:
             self._worker.stop("the node was deactivated")
-        self._worker = self._history = None
+        self._worker = self._intake = self._history = None
 
     def _active_worker(self) -> W:
         """The worker. Raises TargetError while the node is not active."""
@@ -212,38 +213,27 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
     # --- images ------------------------------------------------------------------------------
 
     def _on_frame(self, frame: Frame) -> None:
-        self._counters.count("received")
-        worker = self._worker
-        if worker is None:
-            return
-        last, stamp = self._last_stamp, frame.header.ns
-        if last is not None and stamp < last + (not self.repeats):
-            back = (last - stamp) / 1e9
-            if back < TIME_JUMP:
-                words = f"{back:.3f} s before" if back else "as"
-                self.on_rejected("stamp", f"an image is stamped {words} the last one")
-                return
-            self._on_time_jump(f"image stamps jumped back by {back:.1f} s")
-        self._last_stamp = stamp
-        if worker.keep(frame):
-            self._counters.count("dropped")
+        if self._intake is not None:
+            self._intake.add_image(frame)
 
     def _on_unreadable(self, cause: str, reason: str) -> None:
-        self._counters.count("received")
+        self.on_received()
         self.on_rejected(cause, reason)
 
-    def _on_time_jump(self, reason: str) -> None:
-        """A looped bag: what was is not before what comes."""
-        worker = self._worker
-        if worker is None or self._last_stamp is None:
-            return
-        self._last_stamp = None
-        self._forget(worker, reason)
+    def _on_clock_jump(self) -> None:
+        if self._intake is not None:
+            self._intake.jump_back("the clock jumped back")
 
-    def _forget(self, worker: W, reason: str) -> None:
-        """End the targets and drop the frames of before a jump of time."""
-        self._counters.count("dropped", worker.forget_frames())
-        worker.end_targets(reason)
+    def on_received(self) -> None:
+        """An image has come."""
+        self._counters.count("received")
+
+    def on_dropped(self, frames: int) -> None:
+        """Images are dropped (on either thread)."""
+        self._counters.count("dropped", frames)
+
+    def on_time_jump(self, reason: str) -> None:
+        """A looped bag: what was is not before what comes."""
         self.get_logger().warning(f"{reason}; history and targets are cleared")
 
     # --- on the worker's thread --------------------------------------------------------------

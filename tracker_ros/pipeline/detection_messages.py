@@ -56,6 +56,11 @@ class DetectionArray:
     received: float
     """time.perf_counter() when it came."""
 
+    @classmethod
+    def of(cls, raw: bytes, *, received: float) -> DetectionArray:
+        """The message with its header read. Raises DetectionsError when it has none."""
+        return cls(raw, read_array_header(raw), received)
+
     def read(self) -> list[Found]:
         """What is in it. Raises DetectionsError."""
         return read_detections(self.raw)

@@ -78,16 +78,14 @@ class DetectionWorker(WorkerThread):
     # --- on the worker's thread --------------------------------------------------------------
 
     def _take(self) -> Callable[[], None] | None:
-        frame, now = self._slot, perf_counter()
+        frame, now = self._slot, self._clock()
         if frame is None or now < self._begun + self._period:
             return None
         self._slot, self._begun = None, now
         return lambda: self._process(frame)
 
-    def _patience(self) -> float | None:
-        if self._slot is None:
-            return None
-        return max(0.0, self._begun + self._period - perf_counter())
+    def _due(self) -> float | None:
+        return None if self._slot is None else self._begun + self._period
 
     def _process(self, frame: Frame) -> None:
         start = perf_counter()

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.pipeline.images import Stamped, decode_compressed, decode_image
+from tracker_ros.pipeline.images import Stamped, decode_compressed, decode_image, read_header
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,14 @@ class Frame:
     header: Stamped
     compressed: bool
     received: float
-    """time.perf_counter() when it came."""
+    """When it came, by the clock of the worker: time.perf_counter() in a node."""
+    number: int = 0
+    """Images that came before it, where somebody counts."""
+
+    @classmethod
+    def of(cls, raw: bytes, *, compressed: bool, received: float, number: int = 0) -> Frame:
+        """The message with its header read. Raises ImageError when it has none."""
+        return cls(raw, read_header(raw), compressed, received, number)
 
     def decode(self) -> UInt8Image:
         """Its pixels (H, W, 3) BGR, perhaps a view of `raw`. Raises ImageError."""

@@ -144,12 +144,13 @@ def _check_size(message: ImageMessage, encoding: Encoding) -> None:
 
 def _rows(message: ImageMessage, encoding: Encoding) -> Bytes:
     """The rows of the data, without their padding: a view."""
-    return np.ndarray(
+    rows: Bytes = np.ndarray(
         (message.height * encoding.half_rows // 2, message.width * encoding.pixel_bytes),
         np.uint8,
         message.data,
         strides=(message.step, 1),
     )
+    return rows
 
 
 def _pixels(rows: Bytes, channels: int) -> Bytes:

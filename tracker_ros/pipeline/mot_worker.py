@@ -106,9 +106,9 @@ class MotWorker(WorkerThread):
 
     def __init__(
         self, tracker: MultiTracker, history: FrameHistory, names: Names, listener: MotListener, *,
-        timing: Timing, wanted: Wanted,
+        timing: Timing, wanted: Wanted, clock: Callable[[], float] = perf_counter,
     ) -> None:  # fmt: skip
-        super().__init__(history, listener.on_failure)
+        super().__init__(history, listener.on_failure, clock)
         self._tracker, self._names, self._listener = tracker, names, listener
         self._wanted = wanted
         self._pairing = Pairing(history, listener, timing)
@@ -154,12 +154,11 @@ class MotWorker(WorkerThread):
     # --- on the worker's thread --------------------------------------------------------------
 
     def _take(self) -> Callable[[], None] | None:
-        step = self._pairing.next(perf_counter())
+        step = self._pairing.next(self._clock())
         return None if step is None else lambda: self._process(step)
 
-    def _patience(self) -> float | None:
-        deadline = self._pairing.deadline()
-        return None if deadline is None else max(0.0, deadline - perf_counter())
+    def _due(self) -> float | None:
+        return self._pairing.deadline()
 
     def _process(self, step: Step) -> None:
         start = perf_counter()

@@ -1,7 +1,4 @@
-"""The thread that tracks: takes the newest frame, follows every target, hands the tracks on.
-
-No ROS in here: the node feeds it frames and listens, and so can a test or a replay.
-"""
+"""The thread that tracks: takes the newest frame, follows every target, hands the tracks on."""
 
 from __future__ import annotations
 
@@ -75,8 +72,9 @@ class TrackingWorker(WorkerThread):
     def __init__(
         self, model: LoadedModel, history: FrameHistory, identities: Identities,
         listener: Listener, *, thresholds: Thresholds, max_targets: int,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:  # fmt: skip
-        super().__init__(history, listener.on_failure)
+        super().__init__(history, listener.on_failure, clock)
         self._model = model
         self._identities, self._listener = identities, listener
         self._thresholds, self._max_targets = thresholds, max_targets

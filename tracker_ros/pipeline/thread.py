@@ -1,4 +1,8 @@
-"""A worker's thread: takes one piece of work after the other, requests first. No ROS in here."""
+"""A worker's thread: takes one piece of work after the other, requests first.
+
+Live, the thread does what there is to do as it comes. A replay starts no thread: it moves a clock
+of its own and has the same work done in between, so that nothing depends on how fast a machine is.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from time import perf_counter
 from typing import TypeVar
 
 from tracker_ros.errors import TargetError
@@ -19,9 +24,15 @@ T = TypeVar("T")
 class WorkerThread(ABC):
     """Owns what it works with. Every public method may be called from any thread."""
 
-    def __init__(self, history: FrameHistory, on_failure: Callable[[str, str], None]) -> None:
-        """on_failure: gets the reason and the trace of work that raised, on this thread."""
-        self._history, self._on_failure = history, on_failure
+    def __init__(
+        self, history: FrameHistory, on_failure: Callable[[str, str], None],
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:  # fmt: skip
+        """on_failure: gets the reason and the trace of work that raised, on this thread.
+
+        clock: seconds, as `Frame.received` has them.
+        """
+        self._history, self._on_failure, self._clock = history, on_failure, clock
         self._wake = threading.Condition()
         self._jobs: deque[Callable[[], None]] = deque()
         self._stopping = ""
@@ -42,7 +53,24 @@ class WorkerThread(ABC):
         with self._wake:
             self._stopping = reason
             self._wake.notify()
-        self._thread.join()
+        if self._thread.ident is None:  # never started: nothing that waits for it may be lost
+            self._run()
+        else:
+            self._thread.join()
+
+    def catch_up(self) -> None:
+        """Without a thread: do all there is to do at this moment of the clock, then return."""
+        while True:
+            with self._wake:
+                work = self._jobs.popleft() if self._jobs else self._take()
+            if work is None:
+                return
+            self._do(work)
+
+    def deadline(self) -> float | None:
+        """When there will be something to do even if nothing comes, by the clock; None if never."""
+        with self._wake:
+            return self._due()
 
     @property
     def alive(self) -> bool:
@@ -77,8 +105,8 @@ class WorkerThread(ABC):
     def _end_targets(self, reason: str) -> list[str]:
         """End all targets, and tell; gives their ids."""
 
-    def _patience(self) -> float | None:
-        """Seconds after which `_take` may give what it does not give now; the lock is held."""
+    def _due(self) -> float | None:
+        """Time at which `_take` may give what it does not give now; the lock is held."""
         return None
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
@@ -109,11 +137,14 @@ class WorkerThread(ABC):
                 work = self._next()
             if work is None:
                 break
-            try:
-                work()
-            except Exception as error:  # the thread must live: the next frame may be better
-                self._on_failure(f"a frame failed: {error}", traceback.format_exc())
+            self._do(work)
         self._end_targets(self._stopping)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # the thread must live: the next frame may be better
+            self._on_failure(f"a frame failed: {error}", traceback.format_exc())
 
     def _next(self) -> Callable[[], None] | None:
         """Wait for work: requests first. None when the thread is to end."""
@@ -125,4 +156,5 @@ class WorkerThread(ABC):
             work = self._take()
             if work is not None:
                 return work
-            self._wake.wait(self._patience())
+            due = self._due()
+            self._wake.wait(None if due is None else max(0.0, due - self._clock()))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from tracker_ros.errors import ModelError
 from tracker_ros.mot.open import MULTI_TRACKERS, open_multi_tracker
 from tracker_ros.mot.settings import Settings
 from tracker_ros.mot.tracker import MultiTracker
-from tracker_ros.nodes.camera_parameters import (
+from tracker_ros.pipeline.camera_parameters import (
     CAMERA_CHOICES,
     CameraParameters,
-    checker,
-    declare,
     declare_camera_parameters,
     read_camera_parameters,
 )
 from tracker_ros.pipeline.mot_worker import Wanted
 from tracker_ros.pipeline.pairing import Timing
+from tracker_ros.pipeline.parameters import ParameterStore
 
 MANAGEMENT: dict[str, tuple[str, tuple[float, float]]] = {
     "start_score": ("a weaker detection continues targets, but begins none", (0.0, 1.0)),
@@ -44,7 +42,6 @@ OF_CLASS = tuple(
 """Those that a class can have of its own, beside min_score."""
 AS_ALL = -1
 """Value of a class's own parameter that means: as for all classes."""
-check = checker(CAMERA_CHOICES)
 
 
 @dataclass(frozen=True)
@@ -61,61 +58,59 @@ class MotParameters(CameraParameters):
     settings: Settings
 
 
-def declare_mot_parameters(node: Any) -> None:
+def declare_mot_parameters(store: ParameterStore) -> None:
     """Declare them all; those of `classes` after it is known which these are."""
-    declare(node, "tracker", "famnet", f"tracker: {', '.join(MULTI_TRACKERS)}; after a colon "
+    declare = store.declare
+    declare("tracker", "famnet", f"tracker: {', '.join(MULTI_TRACKERS)}; after a colon "
             "variants, as famnet:k=3", read_only=True)  # fmt: skip
-    declare(node, "model", "", "path of a model card (.yaml) for famnet; empty: its own",
+    declare("model", "", "path of a model card (.yaml) for famnet; empty: its own",
             read_only=True)  # fmt: skip
-    declare(node, "threads", 0, "CPU threads of the networks; 0: all cores", (0, 256), True)
-    declare(node, "id_prefix", "m", "what identities begin with, before their number",
+    declare("threads", 0, "CPU threads of the networks; 0: all cores", (0, 256), True)
+    declare("id_prefix", "m", "what identities begin with, before their number",
             read_only=True)  # fmt: skip
-    declare_camera_parameters(node, "for detections that come late")
+    declare_camera_parameters(store, "for detections that come late")
     timing, wanted, settings = Timing(), Wanted(), Settings()
-    declare(node, "detection_wait", timing.wait, "seconds that an image waits for its "
+    declare("detection_wait", timing.wait, "seconds that an image waits for its "
             "detections; then its tracks are predicted", (0.0, 10.0))  # fmt: skip
-    declare(node, "sync_tolerance", timing.tolerance, "seconds by which the stamps of an image "
+    declare("sync_tolerance", timing.tolerance, "seconds by which the stamps of an image "
             "and of its detections may differ", (0.0, 1.0))  # fmt: skip
-    declare(node, "max_gap", timing.max_gap, "seconds without detections after which nothing "
+    declare("max_gap", timing.max_gap, "seconds without detections after which nothing "
             "counts as detected, so that targets end", (0.0, 3600.0))  # fmt: skip
-    declare(node, "min_score", wanted.default_score, "weaker detections are left out", (0.0, 1.0))
-    declare(node, "nms_iou", wanted.nms_iou, "of two detections of a class that overlap more, "
+    declare("min_score", wanted.default_score, "weaker detections are left out", (0.0, 1.0))
+    declare("nms_iou", wanted.nms_iou, "of two detections of a class that overlap more, "
             "the weaker is left out; 1: none", (0.0, 1.0))  # fmt: skip
-    declare(node, "max_detections", wanted.most, "of more in an image, only the strongest are "
+    declare("max_detections", wanted.most, "of more in an image, only the strongest are "
             "taken", (1, 10000))  # fmt: skip
     for name in SETTINGS:
         (words, limits), default = MANAGEMENT.get(name, UNKNOWN), getattr(settings, name)
-        declare(node, name, default, words, None if isinstance(default, bool) else limits)
-    declare(node, "classes", [""], "names of classes that have settings of their own, as "
+        declare(name, default, words, None if isinstance(default, bool) else limits)
+    declare("classes", [""], "names of classes that have settings of their own, as "
             "class.NAME.min_score; [\"\"]: none", read_only=True)  # fmt: skip
-    for label in _labels(node):
-        declare(node, f"class.{label}.min_score", float(AS_ALL),
+    for label in _labels(store):
+        declare(f"class.{label}.min_score", float(AS_ALL),
                 f"min_score of {label}; -1: as for all", (AS_ALL, 1.0))  # fmt: skip
         for name in OF_CLASS:
             words, (_, high) = MANAGEMENT.get(name, UNKNOWN)
             default = type(getattr(settings, name))(AS_ALL)
-            declare(node, f"class.{label}.{name}", default,
+            declare(f"class.{label}.{name}", default,
                     f"of {label}: {words}; -1: as for all", (AS_ALL, high))  # fmt: skip
 
 
-def read_mot_parameters(node: Any) -> MotParameters:
+def read_mot_parameters(store: ParameterStore) -> MotParameters:
     """Read what is set now. Raises ParameterError for a value outside the choices."""
-
-    def value(name: str) -> Any:
-        return node.get_parameter(name).value
-
+    value = store.value
     own = {
         label: {
             name: value(f"class.{label}.{name}")
             for name in ("min_score", *OF_CLASS)
             if value(f"class.{label}.{name}") >= 0
         }
-        for label in _labels(node)
+        for label in _labels(store)
     }
     min_score = {label: values.pop("min_score") for label, values in own.items()
                  if "min_score" in values}  # fmt: skip
     return MotParameters(
-        **read_camera_parameters(node, CAMERA_CHOICES),
+        **read_camera_parameters(store, CAMERA_CHOICES),
         **{name: value(name) for name in ("tracker", "model", "threads", "id_prefix")},
         timing=Timing(value("detection_wait"), value("sync_tolerance"), value("max_gap")),
         wanted=Wanted(value("min_score"), value("nms_iou"), value("max_detections"), min_score),
@@ -146,5 +141,5 @@ def manage(tracker: MultiTracker, settings: Settings) -> None:
         tracker.settings = settings
 
 
-def _labels(node: Any) -> list[str]:
-    return [label for label in dict.fromkeys(node.get_parameter("classes").value) if label]
+def _labels(store: ParameterStore) -> list[str]:
+    return [label for label in dict.fromkeys(store.value("classes")) if label]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import read_card
-from tracker_ros.nodes.camera_parameters import (
+from tracker_ros.pipeline.camera_parameters import (
     CAMERA_CHOICES,
     CameraParameters,
-    checker,
-    declare,
     declare_camera_parameters,
     read_camera_parameters,
 )
+from tracker_ros.pipeline.parameters import ParameterStore
 from tracker_ros.sot import DEFAULT_MODELS, TRACKERS
 from tracker_ros.sot.monitor import Thresholds
 
@@ -40,11 +38,10 @@ MONITOR_HELP = {
     "confirm": "frames of good evidence in a row before it is TRACKING",
 }
 CHOICES = {"tracker": TRACKERS, **CAMERA_CHOICES}
-check = checker(CHOICES)
 
 
 @dataclass(frozen=True)
-class Parameters(CameraParameters):
+class SotParameters(CameraParameters):
     """Their values."""
 
     tracker: str
@@ -55,30 +52,28 @@ class Parameters(CameraParameters):
     thresholds: Thresholds
 
 
-def declare_parameters(node: Any) -> None:
+def declare_sot_parameters(store: ParameterStore) -> None:
     """Declare them all. The defaults of `monitor.*` come from the model's card."""
-    declare(node, "tracker", "siamrpnpp", "tracker: " + ", ".join(TRACKERS), read_only=True)
-    declare(node, "model", "", "model card: a name, or the path of a .yaml; empty: the "
+    declare = store.declare
+    declare("tracker", "siamrpnpp", "tracker: " + ", ".join(TRACKERS), read_only=True)
+    declare("model", "", "model card: a name, or the path of a .yaml; empty: the "
             "tracker's own", read_only=True)  # fmt: skip
-    declare(node, "threads", 0, "CPU threads of the network; 0: all cores", (0, 256), True)
-    declare(node, "max_targets", 1, "targets at a time; with 1 a new target replaces the old",
+    declare("threads", 0, "CPU threads of the network; 0: all cores", (0, 256), True)
+    declare("max_targets", 1, "targets at a time; with 1 a new target replaces the old",
             (1, 32))  # fmt: skip
-    declare_camera_parameters(node, "for targets set on an older one")
-    defaults = _thresholds_of_card(node)
+    declare_camera_parameters(store, "for targets set on an older one")
+    defaults = _thresholds_of_card(store)
     for field in dataclasses.fields(Thresholds):
-        declare(node, f"monitor.{field.name}", getattr(defaults, field.name),
+        declare(f"monitor.{field.name}", getattr(defaults, field.name),
                 MONITOR_HELP[field.name], MONITOR_RANGES[field.name])  # fmt: skip
 
 
-def read_parameters(node: Any) -> Parameters:
+def read_sot_parameters(store: ParameterStore) -> SotParameters:
     """Read what is set now. Raises ParameterError for a value outside the choices."""
-
-    def value(name: str) -> Any:
-        return node.get_parameter(name).value
-
-    camera = read_camera_parameters(node, CHOICES)
+    value = store.value
+    camera = read_camera_parameters(store, CHOICES)
     tracker = str(value("tracker"))
-    return Parameters(
+    return SotParameters(
         **camera,
         tracker=tracker,
         model=str(value("model")) or DEFAULT_MODELS.get(tracker, tracker),
@@ -88,14 +83,14 @@ def read_parameters(node: Any) -> Parameters:
     )
 
 
-def _thresholds_of_card(node: Any) -> Thresholds:
+def _thresholds_of_card(store: ParameterStore) -> Thresholds:
     """The card's thresholds; where there is no such card, configure will say so."""
-    tracker = node.get_parameter("tracker").value
+    tracker = store.value("tracker")
     if tracker not in TRACKERS:
         return Thresholds()  # refused in a moment, when all are read
-    name = node.get_parameter("model").value or DEFAULT_MODELS.get(tracker, tracker)
+    name = store.value("model") or DEFAULT_MODELS.get(tracker, tracker)
     try:
         return Thresholds(**read_card(name).monitor)
     except (ModelError, TypeError) as error:
-        node.get_logger().warning(f"thresholds of model '{name}' not known: {error}")
+        store.warn(f"thresholds of model '{name}' not known: {error}")
         return Thresholds()

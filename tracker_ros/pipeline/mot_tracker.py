@@ -1,0 +1,34 @@
+"""A multi-object tracker, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tracker_ros.mot.tracker import MultiTracker
+
+
+@dataclass(frozen=True)
+class RunningTracker:
+    """A tracker, and what a node or a replay says of it."""
+
+    runs: MultiTracker
+
+    @property
+    def tracker(self) -> str:
+        """famnet, hungarian, sort."""
+        return self.runs.name
+
+    @property
+    def model(self) -> str:
+        """What exactly runs, in words: model, engine, precision."""
+        return self.runs.about
+
+    @property
+    def backend(self) -> str:
+        """What runs the network; empty where there is none."""
+        return self.runs.backend
+
+    @property
+    def precision(self) -> str:
+        """That it computes in."""
+        return self.runs.precision
