@@ -34,6 +34,7 @@ COMMANDS = (
     Command(
         "eval", "tracker_ros.evaluation.command", "score trackers on sequences with truth: sot, mot"
     ),
+    Command("replay", "tracker_ros.replay.command", "replay bags: tracks and score, repeatable"),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
     Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target"),
     Command("mot", "tracker_ros.nodes.mot_node", "the node that gives detections identities"),

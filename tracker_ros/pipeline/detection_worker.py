@@ -59,7 +59,7 @@ class DetectionWorker(WorkerThread):
         with self._wake:
             replaced = self._slot is not None
             self._slot = frame
-            self._wake.notify()
+            self._rouse()
         return replaced
 
     def forget_frames(self) -> int:
@@ -73,7 +73,7 @@ class DetectionWorker(WorkerThread):
         """Change the rate, from the next frame on."""
         with self._wake:
             self._period = _period(max_rate)
-            self._wake.notify()
+            self._rouse()
 
     # --- on the worker's thread --------------------------------------------------------------
 

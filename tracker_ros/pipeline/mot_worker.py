@@ -123,7 +123,7 @@ class MotWorker(WorkerThread):
             return True
         with self._wake:
             self._pairing.add_image(frame)
-            self._wake.notify()
+            self._rouse()
         return False
 
     def offer_detections(self, array: DetectionArray) -> None:
@@ -132,7 +132,7 @@ class MotWorker(WorkerThread):
             return
         with self._wake:
             self._pairing.add_array(array)
-            self._wake.notify()
+            self._rouse()
 
     def forget_frames(self) -> int:
         """Drop all that waits or is kept: time has jumped. Gives how many images waited."""

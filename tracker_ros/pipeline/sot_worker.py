@@ -89,7 +89,7 @@ class TrackingWorker(WorkerThread):
         with self._wake:
             replaced = self._slot is not None
             self._slot = frame
-            self._wake.notify()
+            self._rouse()
         return replaced
 
     def set_target(self, request: TargetRequest) -> Future[Accepted]:

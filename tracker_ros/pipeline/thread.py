@@ -37,6 +37,8 @@ class WorkerThread(ABC):
         self._jobs: deque[Callable[[], None]] = deque()
         self._stopping = ""
         """Why, once it is."""
+        self._idle = False
+        """Whether the thread waits, and nothing falls due by time alone."""
         self.enabled = True
         """False: frames are kept for later requests, and not tracked."""
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
@@ -52,11 +54,16 @@ class WorkerThread(ABC):
         """
         with self._wake:
             self._stopping = reason
-            self._wake.notify()
+            self._rouse()
         if self._thread.ident is None:  # never started: nothing that waits for it may be lost
             self._run()
         else:
             self._thread.join()
+
+    def settle(self) -> None:
+        """Wait until the thread has done all there is to do."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._idle)
 
     def catch_up(self) -> None:
         """Without a thread: do all there is to do at this moment of the clock, then return."""
@@ -95,6 +102,11 @@ class WorkerThread(ABC):
         """End all targets for that reason; the future holds their ids."""
         return self._submit(lambda: self._end_targets(reason))
 
+    def _rouse(self) -> None:
+        """There is work for the thread; the lock `_wake` is held."""
+        self._idle = False
+        self._wake.notify_all()
+
     # --- on the worker's thread --------------------------------------------------------------
 
     @abstractmethod
@@ -126,7 +138,7 @@ class WorkerThread(ABC):
         with self._wake:
             if not self._stopping:
                 self._jobs.append(job)
-                self._wake.notify()
+                self._rouse()
                 return future
         job()
         return future
@@ -157,4 +169,7 @@ class WorkerThread(ABC):
             if work is not None:
                 return work
             due = self._due()
+            self._idle = due is None
+            if self._idle:
+                self._wake.notify_all()  # who waits in `settle`
             self._wake.wait(None if due is None else max(0.0, due - self._clock()))

@@ -1,0 +1,229 @@
+"""`tracker_ros replay`: bag in, tracks and score out, the same on every run."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import math
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+from tqdm import tqdm
+
+from tracker_ros.errors import DataError
+from tracker_ros.mot.open import MULTI_TRACKERS
+from tracker_ros.replay.figures import FIGURES, names_for, parse_limits, shown
+from tracker_ros.replay.job import MOT, RATES, SOT, Job, parse_wish
+from tracker_ros.replay.junit import write_junit
+from tracker_ros.replay.outcome import Outcome
+from tracker_ros.replay.run import Progress
+from tracker_ros.replay.work import run_job
+from tracker_ros.sot import TRACKERS
+
+DESCRIPTION = """\
+Replay ROS 2 bags (mcap, sqlite3, zstd) through the code that the nodes run, frame by frame in
+simulated time: no frame is dropped, no robot, no ROS and no DDS is needed, it goes as fast as the
+machine can, and the same bag and model give the same tracks on every run, byte by byte.
+
+Without --detections a target is followed, as by sot_node: that of --target, or the one that --gt
+shows. With --detections TOPIC all objects get identities, as by mot_node.
+
+For each bag a folder is written, OUT or replay/BAG:
+  bag/         the bag with the tracks and the status added
+  tracks.csv   every track of every frame; mot.txt: MOTChallenge's form; vot/: VOT's
+  report.html  curves, states over time, the worst moments with pictures, latency
+  result.json  the figures
+"""
+EPILOG = """\
+examples:
+  tracker_ros replay drive.mcap --target 300,120,80,60
+  tracker_ros replay drive.mcap --target 300,120,80,60@+12.5 --tracker siamfc --out /tmp/try
+  tracker_ros replay drive.mcap --gt boxes.txt --fail-below auc=0.6 --junit junit.xml
+  tracker_ros replay crowd.mcap --detections /detector/detections --gt gt.txt --fail-below idf1=0.5
+  tracker_ros replay 'bags/*.mcap' --gt 'truth/{name}.txt' --jobs 4
+
+Exit code: 0; 1 when a figure broke its limit or one of several bags could not be replayed; 2 when
+the input was refused.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `replay`."""
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add(
+        "bags",
+        nargs="+",
+        metavar="BAG",
+        help="folder or file of a bag, or a quoted pattern of them",
+    )
+    add("--out", type=Path, metavar="DIR", help="folder of the results (default: replay/BAG); with "
+        "several bags, of a folder for each")  # fmt: skip
+
+    what = parser.add_argument_group("what is followed")
+    add = what.add_argument
+    add("--topic", default="", metavar="NAME",
+        help="image topic (default: that with the most messages)")  # fmt: skip
+    add("--target", action="append", default=[], metavar="X,Y,W,H[@T]",
+        help="follow what is in this box of the first image stamped T seconds or later; @+T: T "
+        "seconds after the first image (default: of the first image); may be repeated")  # fmt: skip
+    add("--detections", default="", metavar="TOPIC",
+        help="give these detections (vision_msgs/Detection2DArray) identities")  # fmt: skip
+    add("--from", dest="begin", type=_seconds, default=0.0, metavar="S",
+        help="leave out the first S seconds of the recording")  # fmt: skip
+    add("--to", dest="end", type=_seconds, default=math.inf, metavar="S",
+        help="stop S seconds after the recording began")  # fmt: skip
+
+    how = parser.add_argument_group("how")
+    add = how.add_argument
+    add("--tracker", metavar="NAME",
+        help=f"{', '.join(TRACKERS)}; with --detections {', '.join(MULTI_TRACKERS)}")  # fmt: skip
+    add("--params-file", type=Path, metavar="FILE",
+        help="ROS parameters of the node, as for the launch files")  # fmt: skip
+    add("--set", action="append", default=[], metavar="NAME=VALUE",
+        help="a parameter that overrides the file's, as monitor.patience=15; may be repeated")  # fmt: skip
+    add("--rate", choices=RATES, default="max",
+        help="max: every frame; real: at the pace of the recording, dropping frames that come "
+        "while the tracker is busy, as a live robot would on this machine")  # fmt: skip
+
+    score = parser.add_argument_group("score")
+    add = score.add_argument
+    add("--gt", default="", metavar="FILE|TOPIC",
+        help="the truth: for a target a line x,y,w,h for every image, or CSV with the columns "
+        "stamp,x,y,w,h; for identities MOTChallenge's gt.txt; or a topic of the bag with "
+        "Detection2DArray (TOPIC#ID for one of several). {name} stands for the bag's name")  # fmt: skip
+    add("--fail-below", metavar="F=V,...",
+        help="fail where a figure is lower: " + _figures("higher"))  # fmt: skip
+    add("--fail-above", metavar="F=V,...",
+        help="fail where a figure is higher: " + _figures("lower"))  # fmt: skip
+    add("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML there")
+
+    left = parser.add_argument_group("what is left behind")
+    add = left.add_argument
+    add("--bag", dest="keep", choices=("all", "outputs", "none"), default="all",
+        help="what the written bag holds: the input's topics and the tracks (default), only what "
+        "was published, or nothing: no bag")  # fmt: skip
+    add("--storage", choices=("mcap", "sqlite3"), default="mcap", help="of the written bag")
+    add("--no-report", dest="report", action="store_false", help="write no report.html")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay, tell, and say by the exit code whether all limits were kept."""
+    jobs = read_jobs(args)
+    outcome = _run_one(jobs[0])
+    print(as_table(outcome))
+    print(f"results in {jobs[0].out}")
+    if args.junit is not None:
+        write_junit(args.junit, [outcome])
+    return 0 if outcome.passed else 1
+
+
+def read_jobs(args: argparse.Namespace) -> list[Job]:
+    """A job for every bag. Raises DataError, ParameterError."""
+    paths = _bags(args.bags)
+    kind = MOT if args.detections else SOT
+    if kind == MOT and args.target:
+        raise DataError("--target and --detections cannot be had together: replay the bag twice")
+    if kind == SOT and not (args.target or args.gt):
+        raise DataError(
+            "what is to be followed? --target X,Y,W,H names a box of the first image, --gt starts "
+            "on the truth, --detections TOPIC follows all"
+        )
+    if args.begin >= args.end:
+        raise DataError(f"--from {args.begin:g} --to {args.end:g} leaves nothing to replay")
+    settings = dict(_setting(text) for text in args.set)
+    if args.tracker:
+        settings["tracker"] = args.tracker
+    job = Job(
+        bag=Path(), out=Path(), kind=kind, topic=args.topic, detections=args.detections,
+        params_file=args.params_file, settings=settings,
+        wishes=tuple(parse_wish(text) for text in args.target),
+        begin=args.begin, end=args.end, rate=args.rate, keep=args.keep, storage=args.storage,
+        report=args.report,
+        limits=parse_limits(args.fail_below, args.fail_above, kind, truth=bool(args.gt)),
+    )  # fmt: skip
+    names = _names(paths)
+    if args.out is None:
+        folders = [Path("replay", name) for name in names]
+    else:
+        folders = [args.out] if len(paths) == 1 else [args.out / name for name in names]
+    return [
+        replace(job, bag=path, out=folder, gt=args.gt.replace("{name}", name))
+        for path, folder, name in zip(paths, folders, names, strict=True)
+    ]
+
+
+def as_table(outcome: Outcome) -> str:
+    """The figures of a bag, and which limits they broke."""
+    lines = [f"{outcome.bag}: {outcome.duration:.1f} s in {outcome.wall:.1f} s"]
+    if outcome.damage:
+        lines.append(f"damaged: {outcome.damage}")
+    for name, value in outcome.figures.items():
+        lines.append(f"  {name:<22} {shown(name, value):>8}  {FIGURES[name].about}")
+    lines += [f"  {'PASS' if check.passed else 'FAIL'} {check}" for check in outcome.checks]
+    lines.append(f"  sha256 of the tracks   {outcome.digest}")
+    return "\n".join(lines)
+
+
+def _run_one(job: Job) -> Outcome:
+    """Replay a bag behind a progress bar."""
+    with tqdm(unit=" frames", mininterval=0.1 if sys.stderr.isatty() else 10.0) as bar:
+
+        def begin(images: int) -> None:
+            bar.reset(images or None)
+            bar.set_description(job.bag.name)
+
+        return run_job(job, Progress(begin, bar.update))
+
+
+def _bags(patterns: Sequence[str]) -> list[Path]:
+    paths: list[Path] = []
+    for pattern in patterns:
+        is_pattern = not os.path.exists(pattern) and glob.has_magic(pattern)
+        found = sorted(glob.glob(pattern)) if is_pattern else [pattern]
+        if not found:
+            raise DataError(f"no bag is called {pattern}")
+        paths += map(Path, found)
+    return list(dict.fromkeys(paths))
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A name for each bag: that of its file; with those of its folders where two have the same."""
+    names = [path.resolve().stem if path.is_file() else path.resolve().name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    return ["_".join(path.resolve().with_suffix("").parts[1:]) for path in paths]
+
+
+def _setting(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        equals = ""
+    if not equals or not name:
+        raise DataError(f"--set {text}: expected NAME=VALUE, as in monitor.patience=15")
+    return name, "" if parsed is None else parsed
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds from 0 up")
+    return value
+
+
+def _figures(better: str) -> str:
+    kinds = ((kind, names_for(kind, truth=True)) for kind in (SOT, MOT))
+    return "; ".join(
+        f"{kind}: " + ", ".join(name for name in names if FIGURES[name].better == better)
+        for kind, names in kinds
+    )

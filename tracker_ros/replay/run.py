@@ -1,0 +1,179 @@
+"""Replays one bag: opens it, lets a session follow, and gathers the result."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tracker_ros.bags.bag import COMPRESSED_IMAGE, BagMessage, Topic, describe, no_image_topic
+from tracker_ros.bags.reader import BagReader, open_bag
+from tracker_ros.bags.types import store as message_types
+from tracker_ros.errors import DataError
+from tracker_ros.pipeline.mot_parameters import (
+    declare_mot_parameters,
+    open_tracker,
+    read_mot_parameters,
+)
+from tracker_ros.pipeline.mot_tracker import RunningTracker
+from tracker_ros.pipeline.parameters import GivenParameters, read_params_file
+from tracker_ros.pipeline.sot_parameters import declare_sot_parameters, read_sot_parameters
+from tracker_ros.replay.irregular import Irregularities
+from tracker_ros.replay.job import MOT, Job
+from tracker_ros.replay.recorder import Recorder
+from tracker_ros.replay.result import ReplayResult, Trouble
+from tracker_ros.replay.session import MotSession, SotSession
+from tracker_ros.replay.truth import Truth
+from tracker_ros.replay.wishes import Wishes
+from tracker_ros.sot import load_model
+
+ARRAY = "vision_msgs/msg/Detection2DArray"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Hears how far a replay is."""
+
+    begin: Callable[[int], object] = lambda images: None
+    """How many images there will be; 0 where the bag does not say."""
+    tick: Callable[[], object] = lambda: None
+    """One more has been replayed."""
+
+
+def replay_bag(
+    job: Job, truth: Truth | None = None, progress: Progress | None = None
+) -> ReplayResult:
+    """Replay a bag; where no target is asked for, one is started on the truth.
+
+    Writes the bag of the job; the rest of what it leaves is for `tracker_ros.replay.outputs`.
+    Raises DataError, ModelError or ParameterError when that cannot be done.
+    """
+    progress = progress or Progress()
+    with open_bag(job.bag) as bag:
+        topic = _image_topic(job, bag)
+        detections = _detections_topic(job, bag)
+        begin = bag.start + round(job.begin * 1e9)
+        end = None if math.isinf(job.end) else bag.start + round(job.end * 1e9)
+        if begin > bag.end:
+            length = (bag.end - bag.start) / 1e9
+            raise DataError(f"--from {job.begin:g}: {job.bag} is {length:.3f} s long")
+        with Recorder(job, bag) as recorder:
+            session, store = _session(job, recorder, begin)
+            wishes = Wishes(job, session, truth) if isinstance(session, SotSession) else None
+            watch = Irregularities(session.happened)
+            progress.begin(topic.count)
+            names = (
+                None if job.keep == "all" else {topic.name, *([detections] if detections else [])}
+            )
+            began = time.perf_counter()
+            session.begin()
+            try:
+                for message in bag.messages(names, begin, end):
+                    _wait_until(message, begin, began, job)
+                    recorder.copy(message)
+                    if message.topic == topic.name and message.type == topic.type:
+                        compressed = topic.type == COMPRESSED_IMAGE
+                        watch.look_at(message.data, compressed=compressed)
+                        session.add_image(message.data, message.recorded_ns, compressed=compressed)
+                        if wishes is not None:
+                            wishes.look()
+                        progress.tick()
+                    elif message.topic == detections and isinstance(session, MotSession):
+                        session.add_detections(message.data, message.recorded_ns)
+            finally:
+                session.end()
+            wall = time.perf_counter() - began
+            if wishes is not None:
+                wishes.require_met()
+        if not session.counters.received:
+            raise DataError(f"{job.bag}: no image on {topic.name} in what was to be replayed")
+        troubles = dict(session.troubles)
+        for words, count in watch.counts.items():
+            troubles[words] = Trouble(count, f"in the images of {topic.name}", 0)
+        stop = bag.end if end is None else min(end, bag.end)
+        return ReplayResult(
+            bag=str(job.bag), topic=topic.name, kind=job.kind,
+            tracker=session.about.tracker, model=session.about.model,
+            backend=session.about.backend, precision=session.about.precision,
+            timeline=session.timeline, events=session.events, troubles=troubles,
+            received=session.counters.received, rejected=session.counters.rejected,
+            dropped=session.counters.dropped, sizes=watch.sizes, damage=bag.damage,
+            duration=(stop - begin) / 1e9, wall=wall, digest=session.digest,
+            starts=session.starts, options=_options(job, topic, detections, store),
+        )  # fmt: skip
+
+
+def _session(
+    job: Job, recorder: Recorder, start: int
+) -> tuple[SotSession | MotSession, GivenParameters]:
+    """What follows, with its parameters as a node would have them."""
+    given = {} if job.params_file is None else read_params_file(job.params_file, job.kind)
+    store = GivenParameters({**given, **job.settings})
+    live = job.rate == "real"
+    session: SotSession | MotSession
+    if job.kind == MOT:
+        declare_mot_parameters(store)
+        store.require_all_known(list(job.settings))
+        parameters = read_mot_parameters(store)
+        tracker = RunningTracker(open_tracker(parameters))
+        session = MotSession(tracker, parameters, message_types(), recorder, start=start, live=live)
+    else:
+        declare_sot_parameters(store)
+        store.require_all_known(list(job.settings))
+        wanted = read_sot_parameters(store)
+        if "max_targets" not in {**given, **job.settings}:
+            # Targets that are named together are not to replace each other.
+            wanted = replace(wanted, max_targets=max(wanted.max_targets, len(job.wishes)))
+        model = load_model(wanted.model, threads=wanted.threads)
+        session = SotSession(model, wanted, message_types(), recorder, start=start, live=live)
+    for words in store.warnings:
+        session.happened(words)
+    if store.unknown():
+        session.happened(f"parameters that mean nothing here: {', '.join(store.unknown())}")
+    return session, store
+
+
+def _wait_until(message: BagMessage, begin: int, began: float, job: Job) -> None:
+    """In real time: until the message was recorded."""
+    if job.rate == "real":
+        left = began + (message.recorded_ns - begin) / 1e9 - time.perf_counter()
+        if left > 0:
+            time.sleep(left)
+
+
+def _image_topic(job: Job, bag: BagReader) -> Topic:
+    """The topic of the images. Raises DataError naming those that there are."""
+    images = [topic for topic in bag.topics if topic.is_image]
+    chosen = [topic for topic in images if topic.name == job.topic] if job.topic else images
+    # The one with the most messages; raw before compressed, where both were recorded.
+    chosen.sort(key=lambda topic: (-topic.count, topic.type == COMPRESSED_IMAGE, topic.name))
+    if not chosen:
+        raise DataError(no_image_topic(job.bag, job.topic or None, bag.topics))
+    if not chosen[0].count:
+        raise DataError(f"{job.bag} holds no message on {chosen[0].name}")
+    return chosen[0]
+
+
+def _detections_topic(job: Job, bag: BagReader) -> str:
+    """The topic of the detections; empty for sot. Raises DataError where there is none such."""
+    if job.kind != MOT:
+        return ""
+    arrays = [topic for topic in bag.topics if topic.type == ARRAY]
+    if not any(topic.name == job.detections for topic in arrays):
+        held = describe(arrays) if arrays else f"none of type {ARRAY}: record a detector's too"
+        raise DataError(f"{job.bag} holds no detections on {job.detections}; it holds {held}")
+    return job.detections
+
+
+def _options(job: Job, topic: Topic, detections: str, store: GivenParameters) -> dict[str, str]:
+    """What was asked for, for reports."""
+    options = {"images": f"{topic.name} ({topic.type})", "rate": job.rate}
+    if detections:
+        options["detections"] = detections
+    if job.begin or not math.isinf(job.end):
+        options["part"] = f"from {job.begin:g} s to {job.end:g} s"
+    if job.params_file is not None:
+        options["params file"] = str(job.params_file)
+    options |= {f"parameter {name}": str(store.value(name)) for name in job.settings}
+    return options

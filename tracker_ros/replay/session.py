@@ -1,0 +1,338 @@
+"""A node without ROS: takes the messages of a bag one by one and gives what the node publishes.
+
+Between message and message runs what runs in the live nodes (`tracker_ros.pipeline`): intake,
+pairing, worker, tracker, messages. Two things differ. The clock stands still while something is
+computed and moves with the recording, so nothing depends on how fast this machine is; and the work
+is done by whoever feeds the session, on no thread of its own. With `live` both are as on a robot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from time import perf_counter
+from typing import Any, Generic, Protocol, TypeVar
+
+from tracker_ros.errors import DetectionsError, ImageError, TargetError
+from tracker_ros.geometry import Box
+from tracker_ros.mot.tracker import believed
+from tracker_ros.pipeline.answer import About, Answer, Counters, latency
+from tracker_ros.pipeline.detection_messages import DetectionArray
+from tracker_ros.pipeline.frames import Frame, FrameHistory
+from tracker_ros.pipeline.intake import Intake, MotIntake
+from tracker_ros.pipeline.messages import STATUS, TRACKS, Messages
+from tracker_ros.pipeline.mot_parameters import MotParameters, manage
+from tracker_ros.pipeline.mot_tracker import RunningTracker
+from tracker_ros.pipeline.mot_worker import MotAnswer, MotWorker, Names
+from tracker_ros.pipeline.pairing import Kind
+from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest
+from tracker_ros.pipeline.sot_parameters import SotParameters
+from tracker_ros.pipeline.sot_worker import Processed, TrackingWorker
+from tracker_ros.pipeline.thread import WorkerThread
+from tracker_ros.replay.result import Event, Timeline, Trouble
+from tracker_ros.sot import LoadedModel
+from tracker_ros.track import Track
+
+W = TypeVar("W", bound=WorkerThread)
+
+
+class Store(Protocol):
+    """What serializes messages: a typestore of rosbags."""
+
+    types: Any
+
+    def serialize_cdr(self, message: object, typename: str) -> memoryview | bytes:
+        """The message as it goes over the wire."""
+
+
+class Output(Protocol):
+    """Takes what is published, on the thread that published it."""
+
+    def publish(self, kind: str, recorded: int, data: bytes) -> None:
+        """A serialized message; kind: `tracks` or `status`; recorded: nanoseconds."""
+
+
+class Session(ABC, Generic[W]):
+    """Feeds a worker, and keeps what becomes of every frame."""
+
+    worker: W
+    _intake: Intake[W]
+
+    def __init__(
+        self, about: About, store: Store, output: Output, *, start: int, live: bool
+    ) -> None:
+        """start: nanoseconds of the recording, when it begins."""
+        self.timeline = Timeline()
+        self.events: list[Event] = []
+        self.troubles: dict[str, Trouble] = {}
+        self.counters = Counters()
+        self.starts: dict[str, tuple[int, tuple[float, float, float, float]]] = {}
+        """By id, the stamp of the image that a target was set on, and the box x, y, w, h."""
+        self.about, self._store, self._output = about, store, output
+        self._messages = Messages(store.types)
+        self._start, self._live = start, live
+        self._began = perf_counter()
+        self._now = start
+        self._fed = 0.0
+        self._images = 0
+        self._digest = hashlib.sha256()
+        self._publish_time = 0.0
+        self._stamp = 0
+        self._lock = threading.Lock()  # live, the worker's thread counts too
+
+    # --- the clock ---------------------------------------------------------------------------
+
+    def clock(self) -> float:
+        """Seconds since the recording began."""
+        if self._live:
+            return perf_counter() - self._began
+        return (self._now - self._start) / 1e9
+
+    @property
+    def now(self) -> int:
+        """The same as nanoseconds of the recording."""
+        if self._live:
+            return self._start + round((perf_counter() - self._began) * 1e9)
+        return self._now
+
+    def _advance(self, recorded: int) -> None:
+        """Let time pass until a message comes, doing what falls due in between."""
+        if self._live:
+            return
+        while (due := self._due()) is not None and due <= recorded:
+            self._now = max(self._now, due)
+            self._catch_up()
+            if self._due() == due:
+                break  # nothing falls due by time alone any more
+        self._now = max(self._now, recorded)
+
+    def _due(self) -> int | None:
+        """When there is something to do even if nothing comes, nanoseconds of the recording."""
+        due = self.worker.deadline()
+        # A nanosecond later than exactly: the clock in seconds must not round to before it.
+        return None if due is None else self._start + math.ceil(due * 1e9) + 1
+
+    def _catch_up(self) -> None:
+        if not self._live:
+            self._fed = perf_counter()
+            self.worker.catch_up()
+
+    # --- what comes --------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start; live, the worker gets its thread."""
+        self._began = perf_counter()
+        if self._live:
+            self.worker.start()
+
+    def add_image(self, raw: bytes, recorded: int, *, compressed: bool) -> None:
+        """An image message has come."""
+        self._advance(recorded)
+        number, self._images = self._images, self._images + 1
+        try:
+            frame = Frame.of(raw, compressed=compressed, received=self.clock(), number=number)
+        except ImageError as error:
+            self.on_received()
+            self.on_rejected(error.cause, str(error))
+            return
+        self._intake.add_image(frame)
+        self._catch_up()
+
+    def end(self) -> None:
+        """Do what still waits; live, end the thread."""
+        if self._live:
+            self.worker.settle()
+            self.worker.stop("the bag has ended")
+            return
+        last = None
+        while (due := self._due()) not in (None, last):
+            assert due is not None
+            self._advance(due)
+            last = due
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all messages of tracks."""
+        return self._digest.hexdigest()
+
+    # --- what the worker and the intake say --------------------------------------------------
+
+    def on_received(self) -> None:
+        """An image has come."""
+        self.counters.count("received")
+
+    def on_dropped(self, frames: int) -> None:
+        """Images are dropped."""
+        self.counters.count("dropped", frames)
+
+    def on_rejected(self, cause: str, reason: str) -> None:
+        """An image is of no use."""
+        self.counters.count("rejected")
+        self._trouble(f"image: {cause}", reason)
+
+    def on_time_jump(self, reason: str) -> None:
+        """What was is not before what comes."""
+        self.happened(f"{reason}; history and targets are cleared")
+
+    def on_failure(self, reason: str, trace: str) -> None:
+        """The tracker failed."""
+        self._trouble("tracker", f"{reason}\n{trace}")
+
+    def on_ended(self, tracks: list[Track], reason: str) -> None:
+        """Targets have ended between two images."""
+        ids = ", ".join(track.id for track in tracks)
+        self.happened(f"ended {ids}: {reason}")
+        header = self._messages.header_at(self.now)
+        status = self._messages.status(header, tracks, self.about, self.counters)
+        self._publish("status", STATUS, status)
+
+    def _answered(self, answer: Answer, number: int) -> None:
+        start = perf_counter()
+        age = self.clock() - answer.received
+        if not self._live:
+            age += start - self._fed
+        shown = self._shown(answer.tracks)
+        header = self._messages.header(answer.header)
+        self._publish("tracks", TRACKS, self._messages.tracks(header, shown))
+        status = self._messages.status_of(
+            header, answer, self.about, self.counters, publish=self._publish_time, age=age,
+            latency=latency(answer.header, self.now),
+        )  # fmt: skip
+        self._publish("status", STATUS, status)
+        self._publish_time = perf_counter() - start
+        self._stamp = answer.header.ns
+        self.timeline.add(
+            answer.header.ns, self.now, number, answer.times, decode=answer.decode,
+            publish=self._publish_time, age=age, tracks=answer.tracks, published=shown,
+        )  # fmt: skip
+
+    @abstractmethod
+    def _shown(self, tracks: Sequence[Track]) -> list[Track]:
+        """Those that are published."""
+
+    def _publish(self, kind: str, type: str, message: object) -> None:
+        data = bytes(self._store.serialize_cdr(message, type))
+        if kind == "tracks":
+            self._digest.update(data)
+        self._output.publish(kind, self.now, data)
+
+    def happened(self, words: str) -> None:
+        """Note that something has happened between two frames."""
+        self.events.append(Event(self._stamp, len(self.timeline), words))
+
+    def _trouble(self, cause: str, reason: str, number: int = 1) -> None:
+        with self._lock:
+            if cause in self.troubles:
+                self.troubles[cause].count += number
+            else:
+                self.troubles[cause] = Trouble(number, reason, self.now)
+
+
+class SotSession(Session[TrackingWorker]):
+    """What sot_node does."""
+
+    def __init__(
+        self, model: LoadedModel, parameters: SotParameters, store: Store, output: Output, *,
+        start: int, live: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(model, store, output, start=start, live=live)
+        history = FrameHistory(parameters.history_frames, parameters.history_bytes)
+        self.worker = TrackingWorker(
+            model, history, Identities(), self, thresholds=parameters.thresholds,
+            max_targets=parameters.max_targets, clock=self.clock,
+        )  # fmt: skip
+        self._intake = Intake(self.worker, self)
+        self._history = history
+        self._processed: Processed | None = None
+
+    @property
+    def newest(self) -> Frame | None:
+        """The image that came last, as soon as a target may be set on it."""
+        newest, processed = self._history.newest(), self._processed
+        if self._live or (processed is not None and processed.frame is newest):
+            return newest
+        return None  # it was of no use
+
+    def set_target(self, box: Box, stamp: int, label: str = "") -> Future[Accepted]:
+        """Follow what is in the box of an image that came; the future may hold a TargetError."""
+        future = self.worker.set_target(TargetRequest(box, stamp, label=label))
+
+        def answered(future: Future[Accepted]) -> None:
+            error = future.exception()
+            if error is None:
+                accepted = future.result()
+                self.starts[accepted.id] = stamp, (box.x, box.y, box.w, box.h)
+                self.happened(accepted.message)
+            elif isinstance(error, TargetError):
+                self._trouble("target", str(error))
+
+        future.add_done_callback(answered)
+        self._catch_up()
+        return future
+
+    def on_processed(self, processed: Processed) -> None:
+        """The worker has tracked a frame."""
+        self.counters.count("processed")
+        self._answered(processed, processed.frame.number)
+        self._processed = processed
+
+    def _shown(self, tracks: Sequence[Track]) -> list[Track]:
+        return [track for track in tracks if track.state.visible]
+
+
+class MotSession(Session[MotWorker]):
+    """What mot_node does."""
+
+    _intake: MotIntake
+
+    def __init__(
+        self, tracker: RunningTracker, parameters: MotParameters, store: Store, output: Output, *,
+        start: int, live: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(tracker, store, output, start=start, live=live)
+        history = FrameHistory(parameters.history_frames, parameters.history_bytes)
+        names = Names(parameters.id_prefix)
+        names.begin()
+        manage(tracker.runs, parameters.settings)
+        self.worker = MotWorker(
+            tracker.runs, history, names, self, timing=parameters.timing,
+            wanted=parameters.wanted, clock=self.clock,
+        )  # fmt: skip
+        self._intake = MotIntake(self.worker, self, self.clock)
+        self.pairs: Counter[Kind] = Counter()
+
+    def add_detections(self, raw: bytes, recorded: int) -> None:
+        """An array of detections has come."""
+        self._advance(recorded)
+        try:
+            array = DetectionArray.of(raw, received=self.clock())
+        except DetectionsError as error:
+            self.on_refused("message", str(error))
+            return
+        self._intake.add_array(array)
+        self._catch_up()
+
+    def on_processed(self, answer: MotAnswer) -> None:
+        """An image is answered, or detections without one."""
+        if answer.frame is not None:
+            self.counters.count("processed")
+        self._answered(answer, -1 if answer.frame is None else answer.frame.number)
+
+    def on_paired(self, kind: Kind) -> None:
+        """An array was applied, or an image answered without."""
+        self.pairs[kind] += 1
+
+    def on_left_out(self, left_out: Counter[str]) -> None:
+        """Detections that were not wanted: so it was set."""
+
+    def on_refused(self, cause: str, reason: str, number: int = 1) -> None:
+        """Detections are of no use."""
+        self._trouble(f"detections: {cause}", reason, number)
+
+    def _shown(self, tracks: Sequence[Track]) -> list[Track]:
+        return believed(tracks)

@@ -1,0 +1,77 @@
+"""Sets the targets of a replay: those that were asked for, or the one that the truth shows."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+import numpy as np
+
+from tracker_ros.errors import DataError, TargetError
+from tracker_ros.geometry import Box
+from tracker_ros.pipeline.requests import Accepted
+from tracker_ros.replay.annotations import TargetTruth
+from tracker_ros.replay.job import Job, Wish
+from tracker_ros.replay.session import SotSession
+from tracker_ros.replay.truth import Truth
+
+
+class Wishes:
+    """Sets the targets that were asked for, each when its image has come."""
+
+    def __init__(self, job: Job, session: SotSession, truth: Truth | None) -> None:
+        self._job, self._session = job, session
+        self._left = list(job.wishes)
+        self._truth = truth if isinstance(truth, TargetTruth) and not job.wishes else None
+        self._from_truth = self._truth is not None
+        self._first: int | None = None
+        self._answers: list[tuple[str, Future[Accepted]]] = []
+
+    def look(self) -> None:
+        """An image has come: start on it what is to start there."""
+        frame = self._session.newest
+        if frame is None:
+            return
+        stamp = frame.header.ns
+        self._first = stamp if self._first is None else self._first
+        for wish in [wish for wish in self._left if self._is_due(wish, stamp)]:
+            self._left.remove(wish)
+            self._set(f"--target {wish.text}", wish.box, stamp)
+        if self._truth is not None:
+            box = box_at(self._truth, frame.number, stamp)
+            if box is not None:
+                self._truth = None
+                self._set(f"the box of {self._job.gt}", box, stamp)
+
+    def require_met(self) -> None:
+        """Raise DataError where a target was refused, or its image never came."""
+        for words, answer in self._answers:
+            try:
+                answer.result()
+            except TargetError as error:
+                raise DataError(f"{words}: {error}") from None
+        if self._left:
+            raise DataError(
+                f"--target {self._left[0].text}: no image with that stamp, or a later one, came"
+            )
+        if self._from_truth and not self._answers:
+            raise DataError(
+                f"--gt {self._job.gt} shows the target in none of the images; name one to follow "
+                "with --target"
+            )
+
+    def _is_due(self, wish: Wish, stamp: int) -> bool:
+        assert self._first is not None
+        base = self._first if wish.relative else 0
+        return wish.stamp is None or stamp >= base + wish.stamp
+
+    def _set(self, words: str, box: Box, stamp: int) -> None:
+        self._answers.append((words, self._session.set_target(box, stamp)))
+
+
+def box_at(truth: TargetTruth, number: int, stamp: int) -> Box | None:
+    """Where the target is in an image; None where it is not visible or not annotated."""
+    key = stamp if truth.by_stamp else number
+    row = int(np.searchsorted(truth.keys, key))
+    if row == len(truth.keys) or truth.keys[row] != key or np.isnan(truth.boxes[row]).any():
+        return None
+    return Box(*truth.boxes[row].tolist())

@@ -1,0 +1,57 @@
+"""All of one bag: replay it, score it, and write what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tracker_ros.errors import DataError
+from tracker_ros.replay.figures import check
+from tracker_ros.replay.job import Job
+from tracker_ros.replay.moments import worst_moments
+from tracker_ros.replay.outcome import Outcome
+from tracker_ros.replay.pictures import read_pictures
+from tracker_ros.replay.report import write_report
+from tracker_ros.replay.run import Progress, replay_bag
+from tracker_ros.replay.score import score_replay
+from tracker_ros.replay.texts import write_texts
+from tracker_ros.replay.truth import load_truth
+from tracker_ros.replay.whole_file import write_whole_file
+
+REPORT, RESULT = "report.html", "result.json"
+
+
+def run_job(job: Job, progress: Progress | None = None) -> Outcome:
+    """Replay a bag and write into the job's folder, last of all RESULT.
+
+    bag/ with the tracks, tracks.csv, mot.txt, vot/, report.html, result.json. Raises DataError,
+    ModelError or ParameterError where the bag cannot be replayed, scored, or the results written.
+    """
+    result_file = job.out / RESULT
+    try:
+        job.out.mkdir(parents=True, exist_ok=True)
+        result_file.unlink(missing_ok=True)  # what is not finished must not look so
+    except OSError as error:
+        raise DataError(f"--out {job.out} cannot be written: {error.strerror}") from None
+    truth = load_truth(job.gt, job.kind, job.bag) if job.gt else None
+    result = replay_bag(job, truth, progress)
+    write_texts(job.out, result)
+    score = score_replay(result, truth)
+    checks = check(score.figures, job.limits)
+    if job.report:
+        inputs = result.timeline.inputs
+        moments = worst_moments(result, score)
+        found = read_pictures(job, result, [int(inputs[moment.frame]) for moment in moments])
+        write_report(job.out / REPORT, result, score, checks, found.get)
+    outcome = Outcome.of(result, score, checks, REPORT if job.report else "")
+    text = json.dumps(outcome.as_json(), indent=2, allow_nan=False) + "\n"
+    write_whole_file(result_file, text, "the result")
+    return outcome
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """What a finished job left in its folder; None where none has finished there."""
+    try:
+        return Outcome.from_json(json.loads((folder / RESULT).read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
