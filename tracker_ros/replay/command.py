@@ -8,8 +8,10 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 from tqdm import tqdm
@@ -86,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--params-file", type=Path, metavar="FILE",
         help="ROS parameters of the node, as for the launch files")  # fmt: skip
     add("--set", action="append", default=[], metavar="NAME=VALUE",
-        help="a parameter that overrides the file's, as monitor.patience=15; may be repeated")  # fmt: skip
+        help="overrides a parameter, as monitor.patience=15; may be repeated")  # fmt: skip
     add("--rate", choices=RATES, default="max",
         help="max: every frame; real: at the pace of the recording, dropping frames that come "
         "while the tracker is busy, as a live robot would on this machine")  # fmt: skip
@@ -96,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--gt", default="", metavar="FILE|TOPIC",
         help="the truth: for a target a line x,y,w,h for every image, or CSV with the columns "
         "stamp,x,y,w,h; for identities MOTChallenge's gt.txt; or a topic of the bag with "
-        "Detection2DArray (TOPIC#ID for one of several). {name} stands for the bag's name")  # fmt: skip
+        "Detection2DArray (TOPIC#ID: one of several). {name} is the bag's name")  # fmt: skip
     add("--fail-below", metavar="F=V,...",
         help="fail where a figure is lower: " + _figures("higher"))  # fmt: skip
     add("--fail-above", metavar="F=V,...",
@@ -171,14 +173,19 @@ def as_table(outcome: Outcome) -> str:
 
 
 def _run_one(job: Job) -> Outcome:
-    """Replay a bag behind a progress bar."""
-    with tqdm(unit=" frames", mininterval=0.1 if sys.stderr.isatty() else 10.0) as bar:
+    """Replay a bag behind a progress bar, which comes when everything is open."""
+    with ExitStack() as stack:
+        bars: list[tqdm[NoReturn]] = []
 
         def begin(images: int) -> None:
-            bar.reset(images or None)
-            bar.set_description(job.bag.name)
+            # A log gets a line now and then, not ten a second.
+            interval = 0.1 if sys.stderr.isatty() else 10.0
+            bar = tqdm(
+                total=images or None, unit=" frames", desc=job.bag.name, mininterval=interval
+            )
+            bars.append(stack.enter_context(bar))
 
-        return run_job(job, Progress(begin, bar.update))
+        return run_job(job, Progress(begin, lambda: bars[0].update()))
 
 
 def _bags(patterns: Sequence[str]) -> list[Path]:

@@ -81,8 +81,10 @@ def replay_bag(
                         progress.tick()
                     elif message.topic == detections and isinstance(session, MotSession):
                         session.add_detections(message.data, message.recorded_ns)
+                    session.require_written()
             finally:
                 session.end()
+            session.require_written()
             wall = time.perf_counter() - began
             if wishes is not None:
                 wishes.require_met()

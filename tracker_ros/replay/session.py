@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
-from tracker_ros.errors import DetectionsError, ImageError, TargetError
+from tracker_ros.errors import DataError, DetectionsError, ImageError, TargetError
 from tracker_ros.geometry import Box
 from tracker_ros.mot.tracker import believed
 from tracker_ros.pipeline.answer import About, Answer, Counters, latency
@@ -83,6 +83,7 @@ class Session(ABC, Generic[W]):
         self._digest = hashlib.sha256()
         self._publish_time = 0.0
         self._stamp = 0
+        self._unwritten: DataError | None = None
         self._lock = threading.Lock()  # live, the worker's thread counts too
 
     # --- the clock ---------------------------------------------------------------------------
@@ -155,6 +156,11 @@ class Session(ABC, Generic[W]):
             self._advance(due)
             last = due
 
+    def require_written(self) -> None:
+        """Raise DataError where something that was published could not be written."""
+        if self._unwritten is not None:
+            raise self._unwritten
+
     @property
     def digest(self) -> str:
         """sha256 of all messages of tracks."""
@@ -219,7 +225,10 @@ class Session(ABC, Generic[W]):
         data = bytes(self._store.serialize_cdr(message, type))
         if kind == "tracks":
             self._digest.update(data)
-        self._output.publish(kind, self.now, data)
+        try:
+            self._output.publish(kind, self.now, data)
+        except DataError as error:  # a worker would take it for a failure of its tracker
+            self._unwritten = self._unwritten or error
 
     def happened(self, words: str) -> None:
         """Note that something has happened between two frames."""
