@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tracker_ros.errors import DataError
 
@@ -50,19 +50,10 @@ def decompress(data: bytes | memoryview, compression: str) -> tuple[bytes | memo
     """
     if not compression:
         return data, True
-    parts: list[bytes] = []
-    left = bytes(data)
-    while left:  # one frame after the other; there is one, as a rule
-        try:
-            decompressor = _decompressor(compression)
-            parts.append(decompressor.decompress(left))
-        except _errors(compression):
-            parts.append(_before_the_error(left, compression))
-            return b"".join(parts), False
-        if not decompressor.eof:
-            return b"".join(parts), False
-        left = decompressor.unused_data or b""
-    return parts[0] if len(parts) == 1 else b"".join(parts), bool(parts)
+    try:
+        return _whole(data, compression), True
+    except _errors(compression):
+        return _before_the_error(data, compression), False
 
 
 def unpack_file(path: Path, target: Path) -> bool:
@@ -71,13 +62,13 @@ def unpack_file(path: Path, target: Path) -> bool:
     Of a file that was cut, `target` holds what came before. Raises DataError when the target
     cannot be written.
     """
-    decompressor = _decompressor("zstd")
+    decompressor = _zstd().ZstdDecompressor()
     try:
         with path.open("rb") as source, target.open("wb") as sink:
             while piece := source.read(_SMALL):
                 while piece:
                     if decompressor.eof:
-                        decompressor = _decompressor("zstd")
+                        decompressor = _zstd().ZstdDecompressor()
                     sink.write(decompressor.decompress(piece))
                     piece = decompressor.unused_data if decompressor.eof else b""
     except _errors("zstd"):
@@ -90,25 +81,27 @@ def unpack_file(path: Path, target: Path) -> bool:
     return bool(decompressor.eof)
 
 
-def _decompressor(compression: str) -> Any:
+def _errors(compression: str) -> tuple[type[Exception], ...]:
+    return (_zstd().ZstdError if compression == "zstd" else RuntimeError, EOFError)
+
+
+def _whole(data: bytes | memoryview, compression: str) -> bytes:
     if compression == "zstd":
-        return _zstd().ZstdDecompressor()
+        return bytes(_zstd().decompress(data))
     if compression == "lz4":
-        return _lz4().LZ4FrameDecompressor()
+        return bytes(_lz4().decompress(data))
     raise DataError(f"compression '{compression}' is not known; zstd and lz4 are")
 
 
-def _errors(compression: str) -> tuple[type[Exception], ...]:
-    return (_zstd().ZstdError,) if compression == "zstd" else (RuntimeError,)
-
-
-def _before_the_error(data: bytes, compression: str) -> bytes:
+def _before_the_error(data: bytes | memoryview, compression: str) -> bytes:
     """In small steps, because of a step with an error in it nothing is given."""
-    decompressor = _decompressor(compression)
+    decompressor = (
+        _zstd().ZstdDecompressor() if compression == "zstd" else _lz4().LZ4FrameDecompressor()
+    )
     parts: list[bytes] = []
     for at in range(0, len(data), _SMALL):
         try:
-            parts.append(decompressor.decompress(data[at : at + _SMALL]))
+            parts.append(decompressor.decompress(bytes(data[at : at + _SMALL])))
         except _errors(compression):
             break
     return b"".join(parts)

@@ -29,7 +29,7 @@ from tracker_ros.bags.mcap_records import (
     Fields,
     records,
 )
-from tracker_ros.bags.order import by_time
+from tracker_ros.bags.order import Due, by_time
 
 _FOOTER_SIZE = RECORD.size + 20 + len(MAGIC)
 _HELD = 32 << 20
@@ -111,7 +111,7 @@ class McapFile:
 
     def read(self, at: int, size: int) -> bytes:
         """Bytes of the file; fewer where it ends."""
-        parts = []
+        parts, size = [], min(size, self.size - at)
         while size > 0 and (part := os.pread(self._file.fileno(), min(size, 1 << 30), at)):
             parts.append(part)
             at, size = at + len(part), size - len(part)
@@ -142,9 +142,7 @@ class McapFile:
             return memoryview(b""), "the checksum of a chunk is wrong"
         return view, ""
 
-    def messages(
-        self, wanted: Collection[tuple[str, str]], first: int, last: int
-    ) -> Iterator[BagMessage]:
+    def messages(self, wanted: Collection[tuple[str, str]], first: int, last: int) -> Iterator[Due]:
         """Give those of the (topic, type)s wanted, recorded from first to last, in that order."""
         chosen = {
             key: topic
@@ -161,7 +159,7 @@ class McapFile:
 
     def _messages(
         self, block: Block, chosen: dict[int, Topic], held: _Held, first: int, last: int
-    ) -> Iterator[BagMessage]:
+    ) -> Iterator[Due]:
         entries = []
         data, read_up_to = held.records(block), 0
         for op, begin, stop in records(data):
@@ -175,8 +173,7 @@ class McapFile:
         del data  # `held` decides how long it stays
         entries.sort(key=lambda entry: entry[0])
         for time, key, begin, stop in entries:
-            topic = chosen[key]
-            yield BagMessage(topic.name, topic.type, time, bytes(held.records(block)[begin:stop]))
+            yield time, partial(_message, chosen[key], time, held, block, begin, stop)
         held.drop(block)
 
     def spoiled(self, block: Block, what: str) -> None:
@@ -255,3 +252,9 @@ class _Held:
     def drop(self, block: Block) -> None:
         """Forget a block that is done with."""
         self._size -= len(self._blocks.pop(block.at, b""))
+
+
+def _message(
+    topic: Topic, time: int, held: _Held, block: Block, begin: int, stop: int
+) -> BagMessage:
+    return BagMessage(topic.name, topic.type, time, bytes(held.records(block)[begin:stop]))

@@ -17,7 +17,7 @@ from tracker_ros.bags.compression import ZSTD_MAGIC, decompress, unpack_file
 from tracker_ros.bags.layout import layout_of, merge_topics, ros1, unreadable
 from tracker_ros.bags.mcap import McapFile
 from tracker_ros.bags.mcap_records import MAGIC
-from tracker_ros.bags.order import by_time
+from tracker_ros.bags.order import Due, by_time
 from tracker_ros.bags.sqlite import open_sqlite
 
 SQLITE_MAGIC = b"SQLite format 3\0"
@@ -38,7 +38,7 @@ class Storage(Protocol):
     def close(self) -> None: ...  # noqa: D102
     def messages(  # noqa: D102
         self, wanted: Collection[tuple[str, str]], first: int, last: int
-    ) -> Iterator[BagMessage]: ...
+    ) -> Iterator[Due]: ...
 
 
 def open_bag(path: Path) -> BagReader:
@@ -137,10 +137,11 @@ class BagReader:
             if file.start is not None
         ]
         try:
-            for message in by_time(parts):
-                whole = self._decompressed(message)
-                if whole is not None:
-                    yield whole
+            for _, read in by_time(parts):
+                message = read()
+                message = message and self._decompressed(message)
+                if message is not None:
+                    yield message
         except (OSError, sqlite3.Error) as error:
             raise unreadable(self.path, str(error)) from error
 

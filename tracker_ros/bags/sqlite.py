@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from tracker_ros.bags import qos
 from tracker_ros.bags.bag import BagMessage, Topic
+from tracker_ros.bags.order import Due
 from tracker_ros.bags.sqlite_pages import SqlitePages
 
 
@@ -50,7 +52,9 @@ class SqliteFile:
         try:
             self._keys = self._read_topics()
             self.topics = tuple(self._keys.values())
-            spans = self._db.execute("SELECT min(timestamp), max(timestamp) FROM messages NOT INDEXED")
+            spans = self._db.execute(
+                "SELECT min(timestamp), max(timestamp) FROM messages NOT INDEXED"
+            )
             self.start, self.end = spans.fetchone()
         except BaseException:
             self._db.close()
@@ -71,28 +75,32 @@ class SqliteFile:
         """Close the file."""
         self._db.close()
 
-    def messages(
-        self, wanted: Collection[tuple[str, str]], first: int, last: int
-    ) -> Iterator[BagMessage]:
+    def messages(self, wanted: Collection[tuple[str, str]], first: int, last: int) -> Iterator[Due]:
         """Give those of the (topic, type)s wanted, recorded from first to last, in that order."""
         keys = {key: t for key, t in self._keys.items() if (t.name, t.type) in wanted}
         # Their numbers first: sqlite would hold the messages themselves in memory to sort them. And
         # not by its index of times, which may be missing, or torn where the messages are not.
         rows = self._db.execute(
-            "SELECT id FROM messages NOT INDEXED WHERE timestamp >= ? AND timestamp <= ? AND "
+            "SELECT timestamp, id FROM messages NOT INDEXED WHERE timestamp BETWEEN ? AND ? AND "
             f"topic_id IN ({','.join(map(str, keys))}) ORDER BY timestamp, id",
             (first, last),
         )
-        for number in array("q", (row[0] for row in rows)):
-            try:
-                key, recorded, data = self._db.execute(
-                    "SELECT topic_id, timestamp, data FROM messages WHERE id = ?", (number,)
-                ).fetchone()
-                message = BagMessage(keys[key].name, keys[key].type, int(recorded), bytes(data))
-            except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-                self._lost[number] = str(error)
-                continue
-            yield message
+        times, numbers = array("q"), array("q")
+        for time, number in rows:
+            times.append(time)
+            numbers.append(number)
+        for time, number in zip(times, numbers, strict=True):
+            yield time, partial(self._message, number)
+
+    def _message(self, number: int) -> BagMessage | None:
+        try:
+            key, recorded, data = self._db.execute(
+                "SELECT topic_id, timestamp, data FROM messages WHERE id = ?", (number,)
+            ).fetchone()
+            return BagMessage(self._keys[key].name, self._keys[key].type, recorded, bytes(data))
+        except (sqlite3.DatabaseError, TypeError, ValueError, KeyError) as error:
+            self._lost[number] = str(error)
+            return None
 
     def _read_topics(self) -> dict[int, Topic]:
         names = {row[1] for row in self._db.execute("PRAGMA table_info(topics)")}

@@ -14,11 +14,13 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from tracker_ros.bags import qos
 from tracker_ros.bags.bag import BagMessage, Topic
+from tracker_ros.bags.order import Due
 from tracker_ros.bags.recovery import before_zeros, seconds
 
 _LEAF = 0x0D
@@ -111,18 +113,18 @@ class SqlitePages:
         if self._wal is not None:
             self._wal.close()
 
-    def messages(
-        self, wanted: Collection[tuple[str, str]], first: int, last: int
-    ) -> Iterator[BagMessage]:
+    def messages(self, wanted: Collection[tuple[str, str]], first: int, last: int) -> Iterator[Due]:
         """Give those of the (topic, type)s wanted, recorded from first to last, in that order."""
         for row in self._rows:
             topic = self._topics[row.topic]
             if (topic.name, topic.type) in wanted and first <= row.recorded <= last:
-                cell = self._cell(self._page(row.page), row.cell)
-                data = self._payload(cell)
-                head, types = _types(data)
-                before = head + sum(_INTEGERS[kind] for kind in types[1:3])
-                yield BagMessage(topic.name, topic.type, row.recorded, data[before:])
+                yield row.recorded, partial(self._message, topic, row)
+
+    def _message(self, topic: Topic, row: _Row) -> BagMessage:
+        data = self._payload(self._cell(self._page(row.page), row.cell))
+        head, types = _types(data)
+        before = head + sum(_INTEGERS[kind] for kind in types[1:3])
+        return BagMessage(topic.name, topic.type, row.recorded, data[before:])
 
     # --- pages -----------------------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ class BagWriter:
         return self._open
 
     def _check_free(self) -> None:
-        if self.path.exists():
+        if os.path.lexists(self.path):
             raise DataError(f"{self.path} is there already; give another name or remove it")
 
     def _try(self, step: Callable[[], None]) -> None:
@@ -148,6 +148,11 @@ class BagWriter:
             written = self._open.written if self._open is not None else 0
             self._discard()
             why = error.strerror if isinstance(error, OSError) else str(error)
+            if not written:
+                place = getattr(error, "filename", None) or self.path.parent
+                raise DataError(
+                    f"{self.path} cannot be written: {why} ({place}); give a place that can be"
+                ) from error
             raise DataError(
                 f"{self.path} cannot be written: {why}, after {written} bytes; make room or write "
                 "to another disk. Nothing is left of it"

@@ -1,4 +1,4 @@
-"""Reads the images of a ROS 2 bag (mcap or sqlite3) with rosbags; needs no ROS."""
+"""The images of a ROS 2 bag (mcap or sqlite3), as a source of frames; needs no ROS."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracker_ros.bags.bag import COMPRESSED_IMAGE, describe
+from tracker_ros.bags.layout import unreadable
+from tracker_ros.bags.reader import BagReader, open_bag
 from tracker_ros.errors import DataError, ImageError
 from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.pipeline.cdr import read_header, read_image
 from tracker_ros.pipeline.images import decode_compressed, decode_image
-
-if TYPE_CHECKING:
-    from rosbags.highlevel import AnyReader
-    from rosbags.interfaces import Connection
-
-IMAGE = "sensor_msgs/msg/Image"
-COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 
 
 @dataclass(frozen=True)
@@ -47,62 +43,53 @@ class BagSource:
         """Raises DataError when the bag cannot be read or has no (such) image topic."""
         self._path = path
         with self._reader() as reader:
-            images = [c for c in reader.connections if c.msgtype in (IMAGE, COMPRESSED_IMAGE)]
-            self._topic = topic or (images[0].topic if images else "")
-            chosen = [c for c in images if c.topic == self._topic]
+            images = [t for t in reader.topics if t.is_image]
+            # of those without a name, the one that has messages
+            images.sort(key=lambda t: not t.count)
+            self._topic = topic or (images[0].name if images else "")
+            chosen = [t for t in images if t.name == self._topic]
             if not chosen:
-                held = ", ".join(sorted(f"{c.topic} ({c.msgtype})" for c in reader.connections))
                 wanted = f"no image topic {topic}" if topic else "no image topic"
-                raise DataError(f"{path} holds {wanted}; it holds {held or 'nothing'}")
-            count = sum(c.msgcount for c in chosen)
-            seconds = reader.duration / 1e9
+                raise DataError(f"{path} holds {wanted}; it holds {describe(reader.topics)}")
+            count = sum(t.count for t in chosen)
+            seconds = (reader.end - reader.start) / 1e9
         if not count:
             raise DataError(f"{path} holds no message on {self._topic}")
-        self.compressed = chosen[0].msgtype == COMPRESSED_IMAGE
+        self.compressed = chosen[0].type == COMPRESSED_IMAGE
         self.name = f"{path.name}, topic {self._topic}"
         self.fps = min(max((count - 1) / seconds, 1.0), 240.0) if seconds > 0 else 30.0
 
     @contextmanager
-    def _reader(self) -> Iterator[AnyReader]:
-        try:  # here: whoever plays no bag needs no rosbags, which is in no ROS distribution
-            from rosbags.highlevel import AnyReader, AnyReaderError
-            from rosbags.rosbag2 import ReaderError
-            from rosbags.serde import SerdeError
-            from rosbags.typesys import Stores, get_typestore
-        except ImportError as error:
-            raise DataError("--bag needs rosbags: pip install 'rosbags>=0.10'") from error
+    def _reader(self) -> Iterator[BagReader]:
         if not self._path.exists():
             raise DataError(f"--bag {self._path}: no such file or folder")
-        if self._path.suffix == ".bag":
-            raise DataError(f"{self._path} is a ROS 1 bag; rosbags-convert makes a ROS 2 bag of it")
-        try:
-            store = get_typestore(Stores.ROS2_JAZZY)
-            with AnyReader([self._path], default_typestore=store) as reader:
-                yield reader
-        except (AnyReaderError, ReaderError, SerdeError, OSError, ValueError, KeyError) as error:
-            raise DataError(f"{self._path} cannot be read as a ROS 2 bag: {error}") from error
+        with open_bag(self._path) as reader:
+            self._refuse_damage(reader)
+            yield reader
 
-    def _connections(self, reader: AnyReader) -> list[Connection]:
-        return [
-            connection
-            for connection in reader.connections
-            if connection.topic == self._topic and connection.msgtype in (IMAGE, COMPRESSED_IMAGE)
-        ]
+    def _refuse_damage(self, reader: BagReader) -> None:
+        """A demo shows all of a bag or says why not; `tracker_ros replay` takes what there is."""
+        if reader.damage:
+            raise unreadable(self._path, reader.damage)
 
     def messages(self) -> Iterator[BagMessage]:
         """Give the messages in the order of their recording."""
         with self._reader() as reader:
-            for connection, recorded, data in reader.messages(self._connections(reader)):
-                message: Any = reader.deserialize(data, connection.msgtype)
-                stamp = message.header.stamp
+            for message in reader.messages({self._topic}):
+                try:
+                    header = read_header(message.data)
+                    image = None if self.compressed else read_image(message.data)
+                except ImageError as error:
+                    raise unreadable(self._path, str(error)) from error
                 yield BagMessage(
-                    serialized=bytes(data),
-                    recorded=recorded,
-                    stamp=stamp.sec * 10**9 + stamp.nanosec,
-                    frame_id=message.header.frame_id,
-                    width=getattr(message, "width", 0),
-                    height=getattr(message, "height", 0),
+                    serialized=message.data,
+                    recorded=message.recorded_ns,
+                    stamp=header.ns,
+                    frame_id=header.frame_id,
+                    width=image.width if image else 0,
+                    height=image.height if image else 0,
                 )
+            self._refuse_damage(reader)
 
     def __iter__(self) -> Iterator[UInt8Image]:
         """Decode the images; one that cannot be decoded shows the picture before it again.

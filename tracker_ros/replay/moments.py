@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tracker_ros.drawing import STATE_COLOURS, draw_box, draw_identities
+from tracker_ros.drawing import STATE_COLOURS, draw_box, draw_identities, draw_label
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.replay.result import FloatArray, ReplayResult
 from tracker_ros.replay.score import CLAIMED, Score, SotFrames
@@ -181,7 +181,11 @@ def _picture(result: ReplayResult, score: Score, frame: int, image: UInt8Image) 
     else:
         for track in shown:
             dashed = not track.state.visible
-            draw_box(view, track.box, STATE_COLOURS[track.state], 2, dashed=dashed)
+            colour = STATE_COLOURS[track.state]
+            draw_box(view, track.box, colour, 2, dashed=dashed)
+            if len(shown) > 1:
+                corner = (max(track.box.x, 0.0), max(track.box.y - 20, 0.0))
+                draw_label(view, corner, track.id, colour, 0.75)
     done, jpeg = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, 80])
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode() if done else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Collection
 
@@ -28,10 +29,8 @@ def read_pictures(
             if number in wanted:
                 compressed = message.type == COMPRESSED_IMAGE
                 decode = decode_compressed if compressed else decode_image
-                try:
+                with contextlib.suppress(ImageError):
                     found[number] = decode(message.data)
-                except ImageError:
-                    pass
             if number >= max(wanted):
                 break
     return found

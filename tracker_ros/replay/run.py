@@ -19,11 +19,13 @@ from tracker_ros.pipeline.mot_parameters import (
 from tracker_ros.pipeline.mot_tracker import RunningTracker
 from tracker_ros.pipeline.parameters import GivenParameters, read_params_file
 from tracker_ros.pipeline.sot_parameters import declare_sot_parameters, read_sot_parameters
+from tracker_ros.replay.annotations import TargetTruth
 from tracker_ros.replay.irregular import Irregularities
 from tracker_ros.replay.job import MOT, Job
+from tracker_ros.replay.mot_session import MotSession
 from tracker_ros.replay.recorder import Recorder
 from tracker_ros.replay.result import ReplayResult, Trouble
-from tracker_ros.replay.session import MotSession, SotSession
+from tracker_ros.replay.sot_session import SotSession
 from tracker_ros.replay.truth import Truth
 from tracker_ros.replay.wishes import Wishes
 from tracker_ros.sot import load_model
@@ -58,6 +60,7 @@ def replay_bag(
         if begin > bag.end:
             length = (bag.end - bag.start) / 1e9
             raise DataError(f"--from {job.begin:g}: {job.bag} is {length:.3f} s long")
+        _require_length(job, bag, topic, truth)
         with Recorder(job, bag) as recorder:
             session, store = _session(job, recorder, begin)
             wishes = Wishes(job, session, truth) if isinstance(session, SotSession) else None
@@ -166,6 +169,17 @@ def _detections_topic(job: Job, bag: BagReader) -> str:
         held = describe(arrays) if arrays else f"none of type {ARRAY}: record a detector's too"
         raise DataError(f"{job.bag} holds no detections on {job.detections}; it holds {held}")
     return job.detections
+
+
+def _require_length(job: Job, bag: BagReader, topic: Topic, truth: Truth | None) -> None:
+    """Raise DataError now where the truth is known to be too short or too long."""
+    if job.begin or not math.isinf(job.end) or bag.damage:
+        return  # known afterwards: `score` compares again
+    if isinstance(truth, TargetTruth) and not truth.by_stamp and len(truth.keys) != topic.count:
+        raise DataError(
+            f"{truth.source} has {len(truth.keys)} lines, but {job.bag} holds {topic.count} "
+            f"images on {topic.name}; expected a line for every image"
+        )
 
 
 def _options(job: Job, topic: Topic, detections: str, store: GivenParameters) -> dict[str, str]:

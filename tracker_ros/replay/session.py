@@ -12,30 +12,17 @@ import hashlib
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
-from tracker_ros.errors import DataError, DetectionsError, ImageError, TargetError
-from tracker_ros.geometry import Box
-from tracker_ros.mot.tracker import believed
+from tracker_ros.errors import DataError, ImageError
 from tracker_ros.pipeline.answer import About, Answer, Counters, latency
-from tracker_ros.pipeline.detection_messages import DetectionArray
-from tracker_ros.pipeline.frames import Frame, FrameHistory
-from tracker_ros.pipeline.intake import Intake, MotIntake
+from tracker_ros.pipeline.frames import Frame
+from tracker_ros.pipeline.intake import Intake
 from tracker_ros.pipeline.messages import STATUS, TRACKS, Messages
-from tracker_ros.pipeline.mot_parameters import MotParameters, manage
-from tracker_ros.pipeline.mot_tracker import RunningTracker
-from tracker_ros.pipeline.mot_worker import MotAnswer, MotWorker, Names
-from tracker_ros.pipeline.pairing import Kind
-from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest
-from tracker_ros.pipeline.sot_parameters import SotParameters
-from tracker_ros.pipeline.sot_worker import Processed, TrackingWorker
 from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.replay.result import Event, Timeline, Trouble
-from tracker_ros.sot import LoadedModel
 from tracker_ros.track import Track
 
 W = TypeVar("W", bound=WorkerThread)
@@ -240,108 +227,3 @@ class Session(ABC, Generic[W]):
                 self.troubles[cause].count += number
             else:
                 self.troubles[cause] = Trouble(number, reason, self.now)
-
-
-class SotSession(Session[TrackingWorker]):
-    """What sot_node does."""
-
-    def __init__(
-        self, model: LoadedModel, parameters: SotParameters, store: Store, output: Output, *,
-        start: int, live: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(model, store, output, start=start, live=live)
-        history = FrameHistory(parameters.history_frames, parameters.history_bytes)
-        self.worker = TrackingWorker(
-            model, history, Identities(), self, thresholds=parameters.thresholds,
-            max_targets=parameters.max_targets, clock=self.clock,
-        )  # fmt: skip
-        self._intake = Intake(self.worker, self)
-        self._history = history
-        self._processed: Processed | None = None
-
-    @property
-    def newest(self) -> Frame | None:
-        """The image that came last, as soon as a target may be set on it."""
-        newest, processed = self._history.newest(), self._processed
-        if self._live or (processed is not None and processed.frame is newest):
-            return newest
-        return None  # it was of no use
-
-    def set_target(self, box: Box, stamp: int, label: str = "") -> Future[Accepted]:
-        """Follow what is in the box of an image that came; the future may hold a TargetError."""
-        future = self.worker.set_target(TargetRequest(box, stamp, label=label))
-
-        def answered(future: Future[Accepted]) -> None:
-            error = future.exception()
-            if error is None:
-                accepted = future.result()
-                self.starts[accepted.id] = stamp, (box.x, box.y, box.w, box.h)
-                self.happened(accepted.message)
-            elif isinstance(error, TargetError):
-                self._trouble("target", str(error))
-
-        future.add_done_callback(answered)
-        self._catch_up()
-        return future
-
-    def on_processed(self, processed: Processed) -> None:
-        """The worker has tracked a frame."""
-        self.counters.count("processed")
-        self._answered(processed, processed.frame.number)
-        self._processed = processed
-
-    def _shown(self, tracks: Sequence[Track]) -> list[Track]:
-        return [track for track in tracks if track.state.visible]
-
-
-class MotSession(Session[MotWorker]):
-    """What mot_node does."""
-
-    _intake: MotIntake
-
-    def __init__(
-        self, tracker: RunningTracker, parameters: MotParameters, store: Store, output: Output, *,
-        start: int, live: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(tracker, store, output, start=start, live=live)
-        history = FrameHistory(parameters.history_frames, parameters.history_bytes)
-        names = Names(parameters.id_prefix)
-        names.begin()
-        manage(tracker.runs, parameters.settings)
-        self.worker = MotWorker(
-            tracker.runs, history, names, self, timing=parameters.timing,
-            wanted=parameters.wanted, clock=self.clock,
-        )  # fmt: skip
-        self._intake = MotIntake(self.worker, self, self.clock)
-        self.pairs: Counter[Kind] = Counter()
-
-    def add_detections(self, raw: bytes, recorded: int) -> None:
-        """An array of detections has come."""
-        self._advance(recorded)
-        try:
-            array = DetectionArray.of(raw, received=self.clock())
-        except DetectionsError as error:
-            self.on_refused("message", str(error))
-            return
-        self._intake.add_array(array)
-        self._catch_up()
-
-    def on_processed(self, answer: MotAnswer) -> None:
-        """An image is answered, or detections without one."""
-        if answer.frame is not None:
-            self.counters.count("processed")
-        self._answered(answer, -1 if answer.frame is None else answer.frame.number)
-
-    def on_paired(self, kind: Kind) -> None:
-        """An array was applied, or an image answered without."""
-        self.pairs[kind] += 1
-
-    def on_left_out(self, left_out: Counter[str]) -> None:
-        """Detections that were not wanted: so it was set."""
-
-    def on_refused(self, cause: str, reason: str, number: int = 1) -> None:
-        """Detections are of no use."""
-        self._trouble(f"detections: {cause}", reason, number)
-
-    def _shown(self, tracks: Sequence[Track]) -> list[Track]:
-        return believed(tracks)

@@ -37,9 +37,12 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def clock(seconds: float) -> str:
-    """A time on an axis or in a list: 4.5 s, or 2:05 from two minutes on."""
-    if seconds < 120:
+def clock(seconds: float, longest: float | None = None) -> str:
+    """A time on an axis or in a list: 4.5 s, or 2:05 from two minutes on.
+
+    longest: of several times that are to be written in one way.
+    """
+    if (seconds if longest is None else longest) < 120:
         return f"{seconds:.1f} s" if seconds % 1 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -143,10 +146,11 @@ class Drawing:
         self, place: Scale, low: float, high: float, top: float, bottom: float, most: int = 10
     ) -> None:
         """Lines of the grid and times below them."""
-        for value in ticks(low, high, most):
-            x = float(place(value))
+        unit = 1.0 if high < 120 else 60.0 if high < 7200 else 3600.0
+        for value in ticks(low / unit, high / unit, most):
+            x = float(place(value * unit))
             self.line(x, top, x, bottom, "grid")
-            self.text(x, bottom + 16, clock(value), "tick", "middle")
+            self.text(x, bottom + 16, clock(value * unit, high), "tick", "middle")
 
     def markup(self) -> Markup:
         """The drawing."""

@@ -124,6 +124,8 @@ def _draw_quality(
     drawing.curve(times.start, y(values), "second")
     drawing.line(4, top + 32, 24, top + 32, "second")
     drawing.text(29, top + 36, "score", "lane")
+    if len(timeline.ids) > 1:
+        drawing.text(4, top + 74, _cut(f"of {target}", 16), "lane")
     if score.sot is not None:
         drawing.curve(times.start, y(score.sot.overlap), "main")
         drawing.line(4, top + 14, 24, top + 14, "main")
@@ -166,7 +168,7 @@ def _mot(result: ReplayResult, score: Score, times: _Times) -> Markup:
             here[frames[tracks[some]]] = True
             drawing.bars(times.stretches(here, 1.5), y + inset, _ROW - 2 * inset, css, colour)
     if more:
-        drawing.text(4, rows - 2, f"and {more} more identities, each shorter than these", "label")
+        drawing.text(4, rows - 2, f"and {more} more identities, none longer than these", "label")
     _draw_unanswered(drawing, result, times, rows + 8)
     _draw_counts(drawing, result, score, times, rows + 34)
     _draw_events(drawing, result, times, bottom)

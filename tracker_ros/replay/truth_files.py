@@ -110,8 +110,8 @@ def _read_csv(path: Path, lines: list[str]) -> TargetTruth:
                 "decimals nor a whole number of nanoseconds"
             ) from None
         units.add("." in text)
-        line = ",".join((row[name] or "").strip() for name in COLUMNS[1:])
-        values = np.array(parse_numbers(line, where, _EXPECTED))
+        cells = [(row[name] or "").strip() for name in COLUMNS[1:]]
+        values = np.array([_number(cell, where) for cell in cells])
         boxes.append(_region(values, f"{where}: '{lines[reader.line_num - 1]}'"))
     if len(units) > 1:
         raise DataError(
@@ -123,6 +123,16 @@ def _read_csv(path: Path, lines: list[str]) -> TargetTruth:
         np.array(stamps, np.int64),
         np.array(boxes, np.float64).reshape(-1, 4),
     )
+
+
+def _number(cell: str, where: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        raise DataError(
+            f"{where}: '{cell}' is not a number; expected {','.join(COLUMNS)}, and nan where the "
+            "target is not visible"
+        ) from None
 
 
 def _region(values: FloatArray, where: str) -> tuple[float, float, float, float]:

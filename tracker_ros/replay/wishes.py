@@ -11,7 +11,7 @@ from tracker_ros.geometry import Box
 from tracker_ros.pipeline.requests import Accepted
 from tracker_ros.replay.annotations import TargetTruth
 from tracker_ros.replay.job import Job, Wish
-from tracker_ros.replay.session import SotSession
+from tracker_ros.replay.sot_session import SotSession
 from tracker_ros.replay.truth import Truth
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tracker_ros.errors import DataError
 from tracker_ros.replay.figures import check
+from tracker_ros.replay.fingerprint import fingerprint
 from tracker_ros.replay.job import Job
 from tracker_ros.replay.moments import worst_moments
 from tracker_ros.replay.outcome import Outcome
@@ -21,13 +22,15 @@ from tracker_ros.replay.whole_file import write_whole_file
 REPORT, RESULT = "report.html", "result.json"
 
 
-def run_job(job: Job, progress: Progress | None = None) -> Outcome:
+def run_job(job: Job, progress: Progress | None = None, known_by: str = "") -> Outcome:
     """Replay a bag and write into the job's folder, last of all RESULT.
 
-    bag/ with the tracks, tracks.csv, mot.txt, vot/, report.html, result.json. Raises DataError,
-    ModelError or ParameterError where the bag cannot be replayed, scored, or the results written.
+    bag/ with the tracks, tracks.csv, mot.txt, vot/, report.html, result.json. known_by: what the
+    result is known by later; empty: the job's fingerprint. Raises DataError, ModelError or
+    ParameterError where the bag cannot be replayed, scored, or the results written.
     """
     result_file = job.out / RESULT
+    known_by = known_by or fingerprint(job)
     try:
         job.out.mkdir(parents=True, exist_ok=True)
         result_file.unlink(missing_ok=True)  # what is not finished must not look so
@@ -36,7 +39,8 @@ def run_job(job: Job, progress: Progress | None = None) -> Outcome:
     truth = load_truth(job.gt, job.kind, job.bag) if job.gt else None
     result = replay_bag(job, truth, progress)
     write_texts(job.out, result)
-    score = score_replay(result, truth)
+    # Of several targets, a truth of one is that of the first.
+    score = score_replay(result, truth, next(iter(result.starts), ""))
     checks = check(score.figures, job.limits)
     if job.report:
         inputs = result.timeline.inputs
@@ -44,14 +48,21 @@ def run_job(job: Job, progress: Progress | None = None) -> Outcome:
         found = read_pictures(job, result, [int(inputs[moment.frame]) for moment in moments])
         write_report(job.out / REPORT, result, score, checks, found.get)
     outcome = Outcome.of(result, score, checks, REPORT if job.report else "")
-    text = json.dumps(outcome.as_json(), indent=2, allow_nan=False) + "\n"
+    document = {**outcome.as_json(), "job": known_by}
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     write_whole_file(result_file, text, "the result")
     return outcome
 
 
-def read_outcome(folder: Path) -> Outcome | None:
-    """What a finished job left in its folder; None where none has finished there."""
+def read_outcome(folder: Path, known_by: str = "") -> Outcome | None:
+    """What a finished job left in its folder; None where none has finished there.
+
+    known_by: fingerprint of the job that it must be of; empty: any.
+    """
     try:
-        return Outcome.from_json(json.loads((folder / RESULT).read_text()))
+        document = json.loads((folder / RESULT).read_text())
+        if known_by and document["job"] != known_by:
+            return None
+        return Outcome.from_json(document)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,0 +1,399 @@
+"""The figures of a replay, what is left out of them, and the limits that they must keep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from replays import following, replay_of, stamp_of, timeline_of, track
+
+from tracker_ros.errors import DataError
+from tracker_ros.evaluation.metrics import accuracy
+from tracker_ros.geometry import Box
+from tracker_ros.replay.annotations import CrowdTruth, TargetTruth, target_truth
+from tracker_ros.replay.figures import FIGURES, check, names_for, parse_limits, shown
+from tracker_ros.replay.result import ReplayResult
+from tracker_ros.replay.score import Score, score_plain, score_replay, score_sot
+from tracker_ros.replay.truth_files import read_target
+from tracker_ros.track import TrackState
+
+TRACKING, LOST, REACQUIRED, UNCERTAIN = (
+    TrackState.TRACKING, TrackState.LOST, TrackState.REACQUIRED, TrackState.UNCERTAIN,
+)  # fmt: skip
+HERE = (10.0, 10.0, 20.0, 20.0)
+AWAY = (math.nan,) * 4
+ELSEWHERE = (200.0, 200.0, 20.0, 20.0)
+
+
+def truth_of(boxes: Sequence[tuple[float, ...]]) -> TargetTruth:
+    """A box for every image, from image 0 on."""
+    return TargetTruth("truth.txt", np.arange(len(boxes)), np.array(boxes, np.float64), False)
+
+
+def scored(
+    states: Sequence[TrackState], boxes: Sequence[tuple[float, ...]], shift: float = 0.0
+) -> Score:
+    """A target answered with these states from image 1 on, against these boxes from image 0 on."""
+    return score_sot(following(states, shift=shift), truth_of(boxes), "1")
+
+
+# --- one target ----------------------------------------------------------------------------------
+
+
+def test_a_target_that_is_followed_exactly_gets_the_most_that_there_is() -> None:
+    figures = scored([TRACKING] * 9, [HERE] * 10).figures
+    # An overlap of 1 is greater than 20 of the 21 thresholds.
+    assert figures["auc"] == pytest.approx(20 / 21)
+    for name in ("precision", "norm_precision", "ao", "sr50", "sr75"):
+        assert figures[name] == 1
+    assert figures["scored"] == 9  # without the image that it was set on
+    assert figures["lost_when_visible"] == 0
+    assert figures["first_lost_s"] == math.inf
+
+
+def test_a_box_half_beside_the_target_scores_what_its_overlap_says() -> None:
+    score = scored([TRACKING] * 9, [HERE] * 10, shift=10)  # 10 x 20 of 30 x 20: a third
+    assert score.figures["ao"] == pytest.approx(1 / 3)
+    assert score.figures["auc"] == pytest.approx(7 / 21)  # 0, 0.05, ..., 0.3
+    assert score.figures["precision"] == 1  # 10 px
+    assert score.figures["norm_precision"] == 0  # half a side
+    assert score.figures["sr50"] == 0
+
+
+def test_the_figures_are_those_of_the_evaluation_of_sequences() -> None:
+    random = np.random.default_rng(3)
+    boxes = random.uniform(5, 60, (40, 4))
+    found = boxes + random.normal(0, 6, (40, 4))
+    found[:, 2:] = np.maximum(found[:, 2:], 2)
+    boxes[[7, 8, 30]] = math.nan
+    timeline = timeline_of(lambda i: [track("1", Box(*found[i].tolist()))] if i else [], range(40))
+    start = (stamp_of(0), (1.0, 1.0, 9.0, 9.0))
+    figures = score_sot(
+        replay_of(timeline, starts={"1": start}), truth_of(boxes.tolist()), "1"
+    ).figures
+    expected = accuracy(found, boxes)
+    assert (figures["auc"], figures["precision"]) == pytest.approx(expected[:2])
+    assert figures["scored"] == expected.frames
+
+
+def test_a_lost_target_overlaps_nothing_however_right_its_last_box_is() -> None:
+    score = scored([TRACKING, LOST, LOST, TRACKING], [HERE] * 5)
+    assert score.sot is not None
+    np.testing.assert_array_equal(score.sot.overlap, [np.nan, 1, 0, 0, 1])
+    assert score.figures["lost_when_visible"] == 0.5
+    assert score.figures["precision"] == 0.5
+    assert score.figures["losses"] == 1
+
+
+def test_what_was_published_counts_however_unsure_it_was() -> None:
+    assert scored([UNCERTAIN] * 4, [HERE] * 5).figures["ao"] == 1
+
+
+def test_frames_without_the_target_count_only_as_such() -> None:
+    score = scored(
+        [TRACKING, TRACKING, REACQUIRED, UNCERTAIN, LOST, TRACKING],
+        [HERE] * 2 + [AWAY] * 4 + [HERE],
+    )
+    assert score.figures["ao"] == 1
+    assert score.figures["scored"] == 2
+    assert score.figures["tracking_when_absent"] == 0.5
+
+
+def test_a_target_that_is_always_visible_has_no_share_of_absent_frames() -> None:
+    assert math.isnan(scored([TRACKING] * 3, [HERE] * 4).figures["tracking_when_absent"])
+
+
+def test_a_target_that_is_never_visible_again_has_only_that_share() -> None:
+    figures = scored([TRACKING, LOST], [HERE, AWAY, AWAY]).figures
+    assert figures["tracking_when_absent"] == 0.5
+    assert math.isnan(figures["auc"]) and math.isnan(figures["lost_when_visible"])
+
+
+def test_found_again_is_told_from_taken_for_something_else() -> None:
+    right = [LOST, REACQUIRED]
+    score = scored(
+        right * 3, [HERE, HERE, HERE, HERE, ELSEWHERE, HERE, AWAY]
+    )  # on it, beside it, where it is not visible
+    assert score.figures["reacquired"] == 1
+    assert score.figures["false_reacquired"] == 2
+
+
+def test_the_time_to_the_first_loss_is_that_of_the_recording() -> None:
+    figures = scored([TRACKING] * 29 + [LOST] * 5, [HERE] * 35).figures
+    assert figures["first_lost_s"] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_loss_while_the_target_is_away_is_no_loss_of_a_visible_one() -> None:
+    assert scored([TRACKING, LOST, TRACKING], [HERE, HERE, AWAY, HERE]).figures["first_lost_s"] == (
+        math.inf
+    )
+
+
+def test_a_target_that_has_ended_is_missed_as_long_as_it_is_visible() -> None:
+    timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if 0 < i < 5 else [], range(9))
+    result = replay_of(timeline, starts={"1": (stamp_of(0), HERE)})
+    figures = score_sot(result, truth_of([HERE] * 9), "1").figures
+    assert figures["ao"] == 0.5
+    assert figures["lost_when_visible"] == 0.5
+
+
+def test_what_was_before_the_target_was_set_is_not_counted() -> None:
+    timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if i > 5 else [], range(10))
+    for starts in ({"1": (stamp_of(5), HERE)}, {}):
+        figures = score_sot(replay_of(timeline, starts=starts), truth_of([HERE] * 10), "1").figures
+        assert (figures["ao"], figures["scored"]) == (1, 4)
+
+
+def test_frames_that_are_not_annotated_are_not_counted() -> None:
+    truth = target_truth(
+        "csv", np.array([stamp_of(4), stamp_of(2)]), np.array([ELSEWHERE, HERE], np.float64)
+    )
+    figures = score_sot(following([TRACKING] * 6), truth, "1").figures
+    assert (figures["scored"], figures["ao"]) == (2, 0.5)
+
+
+def test_images_without_an_answer_show_in_a_figure_of_their_own() -> None:
+    timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if i else [], [0, 1, 4, 5])
+    result = replay_of(timeline, received=8, starts={"1": (stamp_of(0), HERE)})
+    figures = score_sot(result, truth_of([HERE] * 8), "1").figures
+    assert figures["answered"] == 0.5
+    assert (figures["ao"], figures["scored"]) == (1, 3)
+
+
+def test_a_truth_that_ends_before_the_target_is_set_scores_nothing_and_says_so() -> None:
+    truth = target_truth("csv", np.array([stamp_of(0)]), np.array([HERE], np.float64))
+    with pytest.raises(DataError, match="none of the 5 frames can be scored"):
+        score_sot(following([TRACKING] * 4), truth, "1")
+
+
+def test_a_target_that_there_was_not_is_refused_with_those_there_were() -> None:
+    with pytest.raises(DataError, match="with a target '2'; there were 1"):
+        score_sot(following([TRACKING] * 4), truth_of([HERE] * 5), "2")
+
+
+def test_one_truth_for_two_targets_needs_to_know_which() -> None:
+    timeline = timeline_of(
+        lambda i: [track("a", Box(*HERE)), track("b", Box(*ELSEWHERE))], range(4)
+    )
+    result = replay_of(timeline)
+    with pytest.raises(DataError, match=r"2 targets \(a, b\) followed"):
+        score_replay(result, truth_of([HERE] * 4))
+    assert score_replay(result, truth_of([HERE] * 4), "a").figures["ao"] == 1
+    assert score_replay(result, truth_of([HERE] * 4), "b").figures["ao"] == 0
+
+
+def test_a_replay_without_a_truth_has_the_figures_that_need_none() -> None:
+    result = following([TRACKING, LOST, TRACKING, LOST, LOST])
+    figures = score_replay(result, None).figures
+    assert list(figures) == names_for("sot", truth=False)
+    assert (figures["losses"], figures["frames"], figures["answered"]) == (2, 6, 1)
+    ages = result.timeline.ages * 1e3
+    assert figures["latency_median_ms"] == pytest.approx(np.median(ages))
+    assert figures["latency_p95_ms"] == pytest.approx(np.percentile(ages, 95))
+    assert figures["speed_up"] == pytest.approx(result.duration / result.wall)
+
+
+def test_a_replay_in_which_nothing_was_answered_has_no_latency() -> None:
+    figures = score_plain(replay_of(timeline_of(lambda i: [], []), received=4, rejected=4)).figures
+    assert figures["answered"] == 0
+    assert math.isnan(figures["latency_p95_ms"])
+
+
+# --- many targets --------------------------------------------------------------------------------
+
+
+def golden() -> tuple[ReplayResult, CrowdTruth]:
+    """Two people pass each other; one changes its id, one is missed once, one box is on nothing."""
+    truth, answers = [], {}
+    for t in range(10):
+        a, b = Box(10.0 * t + 10, 50, 20, 40), Box(290.0 - 10 * t, 150, 20, 40)
+        truth += [(t, 7, *a), (t, 3, *b)]
+        shifted = Box(a.x + 2, a.y, a.w, a.h)
+        answers[t] = [track("first" if t < 5 else "second", shifted)]
+        if t != 3:
+            answers[t].append(track("other", b))
+        if t == 1:
+            answers[t].append(track("ghost", Box(500, 300, 20, 40)))
+    rows = np.array(truth, np.float64)
+    return replay_of(timeline_of(answers.__getitem__, range(10)), kind="mot"), crowd_of(rows)
+
+
+def crowd_of(rows: np.ndarray) -> CrowdTruth:
+    return CrowdTruth(
+        "gt.txt", None, rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2:6],
+        np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def trackeval() -> None:
+    pytest.importorskip("trackeval", reason="trackeval is not installed: ./run setup mot")
+
+
+@pytest.mark.usefixtures("trackeval")
+def test_ten_frames_of_two_people_score_what_the_specification_says() -> None:
+    figures = score_replay(*golden()).figures
+    assert figures["mota"] == pytest.approx(0.85)
+    assert figures["motp"] == pytest.approx(0.904306, abs=1e-6)
+    assert figures["idf1"] == pytest.approx(0.70)
+    assert figures["hota"] == pytest.approx(0.745819, abs=1e-6)
+    assert [figures[name] for name in ("idsw", "frag", "mt", "ml", "fp", "fn")] == [
+        1,
+        1,
+        2,
+        0,
+        1,
+        1,
+    ]
+    assert (figures["scored"], figures["identities"]) == (10, 4)
+    assert list(figures) == names_for("mot", truth=True)
+
+
+@pytest.mark.usefixtures("trackeval")
+def test_the_frames_that_went_wrong_add_up_to_the_figures() -> None:
+    score = score_replay(*golden())
+    assert score.mot is not None
+    assert np.flatnonzero(score.mot.misses).tolist() == [3]
+    assert np.flatnonzero(score.mot.false).tolist() == [1]
+    assert np.flatnonzero(score.mot.switches).tolist() == [5]
+    np.testing.assert_array_equal(score.mot.missed(3), [[260, 150, 20, 40]])
+
+
+@pytest.mark.usefixtures("trackeval")
+def test_in_a_crowd_at_random_they_add_up_too() -> None:
+    random = np.random.default_rng(11)
+    places = random.uniform(0, 100, (6, 2))
+    truth, answers = [], {}
+    for t in range(60):
+        places += random.normal(0, 3, places.shape)
+        truth += [(t, id, *place, 30, 30) for id, place in enumerate(places)]
+        seen = [i for i in range(6) if random.random() < 0.8]
+        answers[t] = [
+            track(
+                str((i + t // 20) % 6),
+                Box(
+                    float(places[i, 0]) + 4 * random.normal(),
+                    float(places[i, 1]) + 4 * random.normal(),
+                    30,
+                    30,
+                ),
+            )
+            for i in seen
+        ]
+    result = replay_of(timeline_of(answers.__getitem__, range(60)), kind="mot")
+    score = score_replay(result, crowd_of(np.array(truth)))
+    assert score.mot is not None
+    for name, values in (
+        ("fn", score.mot.misses), ("fp", score.mot.false), ("idsw", score.mot.switches),
+    ):  # fmt: skip
+        assert score.figures[name] == values.sum() > 0
+
+
+@pytest.mark.usefixtures("trackeval")
+def test_only_what_was_published_is_scored() -> None:
+    box = Box(*HERE)
+    timeline = timeline_of(lambda i: [track("1", box, TRACKING if i % 2 else LOST)], range(10))
+    rows = np.array([(t, 1, *box) for t in range(10)], np.float64)
+    figures = score_replay(replay_of(timeline, kind="mot"), crowd_of(rows)).figures
+    assert (figures["fn"], figures["fp"]) == (5, 0)
+
+
+@pytest.mark.usefixtures("trackeval")
+def test_a_track_on_a_distractor_is_neither_right_nor_wrong() -> None:
+    result, truth = golden()
+    other = truth.ids == 3
+    counted = CrowdTruth(
+        truth.source, None, truth.keys, truth.ids, truth.boxes, ~other, other.copy()
+    )
+    figures = score_replay(result, counted).figures
+    assert (figures["fn"], figures["fp"]) == (0, 1)
+
+
+@pytest.mark.usefixtures("trackeval")
+def test_a_crowd_with_nothing_to_find_is_an_error() -> None:
+    result, truth = golden()
+    nobody = np.zeros(len(truth.ids), np.bool_)
+    empty = CrowdTruth(truth.source, None, truth.keys, truth.ids, truth.boxes, nobody, nobody)
+    with pytest.raises(DataError, match="nothing to find"):
+        score_replay(result, empty)
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def test_limits_are_kept_at_their_value_and_not_beyond() -> None:
+    limits = parse_limits("auc=0.6, sr50=0.5", "latency_p95_ms=50", "sot", truth=True)
+    figures = {"auc": 0.6, "sr50": 0.499, "latency_p95_ms": 50.0}
+    assert [c.passed for c in check(figures, limits)] == [True, False, True]
+    assert [str(c) for c in check(figures, limits)] == [
+        "auc >= 0.6: 0.6, kept", "sr50 >= 0.5: 0.499, not kept", "latency_p95_ms <= 50: 50, kept",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("figures", [{"auc": math.nan, "lost_when_visible": math.nan}, {}])
+def test_what_is_not_a_number_keeps_no_limit(figures: dict[str, float]) -> None:
+    limits = parse_limits("auc=-1", "lost_when_visible=9", "sot", truth=True)
+    assert not any(c.passed for c in check(figures, limits))
+
+
+def test_a_target_that_was_never_lost_keeps_any_limit_of_time() -> None:
+    limits = parse_limits("first_lost_s=1000", None, "sot", truth=True)
+    assert check({"first_lost_s": math.inf}, limits)[0].passed
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "complaint"),
+    [
+        ("acu=0.6", None, r"--fail-below acu: no such figure of sot; there are auc, precision"),
+        ("idf1=0.6", None, "no such figure of sot; it is a figure of the other kind"),
+        ("auc", None, "--fail-below auc: expected FIGURE=NUMBER"),
+        ("auc=", None, "expected FIGURE=NUMBER"),
+        ("auc=nan", None, "expected FIGURE=NUMBER"),
+        ("auc=0.6,", None, "expected FIGURE=NUMBER"),
+        ("auc=0.6,auc=0.7", None, "auc is there twice"),
+        ("latency_p95_ms=5", None, "better when it is lower; write --fail-above latency_p95_ms=5"),
+        (None, "auc=0.6", "better when it is higher; write --fail-below auc=0.6"),
+    ],
+)
+def test_limits_that_mean_nothing_are_refused(
+    below: str | None, above: str | None, complaint: str
+) -> None:
+    with pytest.raises(DataError, match=complaint):
+        parse_limits(below, above, "sot", truth=True)
+
+
+def test_a_limit_that_needs_a_truth_is_refused_without_one() -> None:
+    with pytest.raises(DataError, match=r"--fail-below auc needs a truth .* --gt"):
+        parse_limits("auc=0.6", None, "sot", truth=False)
+    assert parse_limits("answered=0.9", "losses=0", "sot", truth=False)
+
+
+def test_figures_are_shown_with_the_digits_that_they_have() -> None:
+    assert shown("auc", 0.61234) == "0.612"
+    assert shown("idsw", 3.0) == "3"
+    assert shown("idsw", 2.5) == "2.5"  # a mean
+    assert shown("first_lost_s", math.inf) == "never"
+    assert shown("auc", math.nan) == "-"
+
+
+def test_every_figure_says_what_it_is() -> None:
+    assert all(figure.about and figure.kinds for figure in FIGURES.values())
+
+
+# --- data that is not ours to ship ---------------------------------------------------------------
+
+
+def test_a_replay_that_answers_with_published_results_scores_what_was_published() -> None:
+    data = Path(__file__).parents[3] / "shared/data/oracles/otb"
+    if not data.is_dir():
+        pytest.skip(f"the sequences are not here ({data})")
+    truth = read_target(next((data / "truth").glob("Crossing*")))
+    found = np.loadtxt(next((data / "siamfc3s").glob("Crossing*")), delimiter=",")
+    timeline = timeline_of(lambda i: [track("1", Box(*found[i].tolist()))], range(len(found)))
+    # Set before the first image: then all frames count, as in the published figures.
+    figures = score_sot(replay_of(timeline), truth, "1").figures
+    assert round(figures["auc"], 3) == 0.748
+    assert figures["precision"] == 1.0
