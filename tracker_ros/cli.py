@@ -35,6 +35,7 @@ COMMANDS = (
         "eval", "tracker_ros.evaluation.command", "score trackers on sequences with truth: sot, mot"
     ),
     Command("replay", "tracker_ros.replay.command", "replay bags: tracks and score, repeatable"),
+    Command("bench", "tracker_ros.bench.command", "how long every stage of a frame takes"),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
     Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target"),
     Command("mot", "tracker_ros.nodes.mot_node", "the node that gives detections identities"),
@@ -60,6 +61,7 @@ INSTALL = {
     "onnxruntime": "pip install 'onnxruntime>=1.15'",
     "torch": "./run train installs it; elsewhere: pip install 'tracker_ros[train]'",
     "tqdm": "pip install tqdm",
+    "jinja2": "pip install 'jinja2>=3.0'",
     # Without its dependencies: among them is an OpenCV that would overwrite ours.
     "trackeval": "./run eval mot installs it; elsewhere: pip install --no-deps trackeval==1.3.0",
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tracker_ros.errors import ModelError
-from tracker_ros.evaluation.opencv_trackers import OPENCV_TRACKERS, OpenCVTracker
+from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS, OpenCVTracker
 from tracker_ros.models.card import card_names
 from tracker_ros.sot import TRACKERS, load_model
 from tracker_ros.sot.tracker import Tracker
@@ -24,14 +25,19 @@ class Contestant:
     """A tracker without a target yet: one for every sequence."""
 
 
-def open_contestant(name: str, *, threads: int = 0) -> Contestant:
+def open_contestant(name: str, *, threads: int = 0, nanotrack: Path | None = None) -> Contestant:
     """Load a tracker (siamrpnpp, siamfc), a model card by name or .yaml path, or kcf, csrt, mil.
 
+    nanotrack: the folder of NanoTrack's networks; with it there is the tracker nanotrack, too.
     Raises ModelError when there is none of that name or it cannot be loaded.
     """
     if name in OPENCV_TRACKERS:
         OpenCVTracker(name)  # an OpenCV without it is refused here, before anything runs
         return Contestant(name, "OpenCV, default parameters", lambda: OpenCVTracker(name))
+    if name == NANOTRACK:
+        OpenCVTracker(name, nanotrack=nanotrack)
+        about = f"OpenCV, networks of {nanotrack}"
+        return Contestant(name, about, lambda: OpenCVTracker(name, nanotrack=nanotrack))
     is_path = name.endswith((".yaml", ".yml"))
     if name not in TRACKERS and name not in card_names() and not is_path:
         choices = dict.fromkeys((*TRACKERS, *card_names(), *OPENCV_TRACKERS))
@@ -46,11 +52,13 @@ def open_contestant(name: str, *, threads: int = 0) -> Contestant:
     )
 
 
-def open_contestants(names: Sequence[str], *, threads: int = 0) -> tuple[Contestant, ...]:
+def open_contestants(
+    names: Sequence[str], *, threads: int = 0, nanotrack: Path | None = None
+) -> tuple[Contestant, ...]:
     """Load all of them. Raises ModelError as `open_contestant`, and when two have one name."""
     contestants: dict[str, Contestant] = {}
     for name in names:
-        contestant = open_contestant(name, threads=threads)
+        contestant = open_contestant(name, threads=threads, nanotrack=nanotrack)
         if contestant.name in contestants:
             raise ModelError(f"--tracker {name}: '{contestant.name}' is named twice")
         contestants[contestant.name] = contestant
