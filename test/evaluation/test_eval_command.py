@@ -46,9 +46,11 @@ def test_one_tracker_gives_its_figures_per_sequence_and_their_mean(data: Path) -
     assert document["tracker"] == "kcf"
     assert list(document["sequences"]) == ["hidden", "open"]
     for figures in (*document["sequences"].values(), document["mean"]):
-        assert set(figures) == {"auc", "precision", "fps"}
+        assert set(figures) == {"auc", "precision", "fps", "ms_median", "ms_p95"}
+        assert 0 < figures["ms_median"] <= figures["ms_p95"]
         assert 0.75 < figures["auc"] < 1 and figures["precision"] == 1 and figures["fps"] > 0
-    for key, mean in document["mean"].items():
+    for key in ("auc", "precision", "fps"):
+        mean = document["mean"][key]
         values = [figures[key] for figures in document["sequences"].values()]
         assert mean == pytest.approx(sum(values) / 2)
 
@@ -82,7 +84,7 @@ def test_the_table_is_aligned(data: Path, capsys: pytest.CaptureFixture[str]) ->
     evaluate(data, "--tracker", "kcf", "--tracker", "csrt", "--sequences", "open")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["kcf", "csrt"]
-    assert lines[1].split() == ["sequence", "frames", *("AUC", "P@20", "fps") * 2]
+    assert lines[1].split() == ["sequence", "frames", *("AUC", "P@20", "fps", "ms", "p95") * 2]
     assert [line.split()[:2] for line in lines[2:4]] == [["open", "7"], ["mean", "7"]]
     assert len({len(line) for line in lines[:4]}) == 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tracker_ros.evaluation import mot_command, sot_command
+from tracker_ros.evaluation import convert_command, mot_command, sot_command
 
 DESCRIPTION = f"""\
 eval sot
@@ -14,19 +14,24 @@ eval sot
 eval mot
 
 {mot_command.DESCRIPTION}
-'eval sot --help' and 'eval mot --help' list the options.
+
+eval convert
+
+{convert_command.DESCRIPTION}
+'eval sot --help', 'eval mot --help' and 'eval convert --help' list the options.
 """
 
-TASKS = {"sot": sot_command, "mot": mot_command}
+TASKS = {"sot": sot_command, "mot": mot_command, "convert": convert_command}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare both evaluations, each with options of its own."""
+    """Declare the evaluations, each with options of its own."""
     parser.description = DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     tasks = parser.add_subparsers(
-        dest="task", metavar="{sot,mot}", required=True, help="single- or multi-object trackers"
-    )
+        dest="task", metavar="{sot,mot,convert}", required=True,
+        help="single- or multi-object trackers; or the form of a data set",
+    )  # fmt: skip
     for name, command in TASKS.items():
         command.add_arguments(tasks.add_parser(name))
 

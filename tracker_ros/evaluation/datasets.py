@@ -1,8 +1,9 @@
-"""Sequences with truth on disk: NAME/{img/*.jpg or *.png, groundtruth.txt}.
+"""Sequences with truth on disk, and the project's own form: NAME/{img/*.jpg, groundtruth.txt}.
 
 One line of groundtruth.txt for every image, in order: `x,y,w,h` of the target, pixels, 0-based
 from the top-left corner, real numbers, parted by commas, tabs or blanks. `nan,nan,nan,nan`, or a
-side of 0, says that the target is not visible.
+side of 0, says that the target is not visible. The forms of OTB, LaSOT, GOT-10k, VOT and pysot
+are read in box_formats.py, vot_files.py and annotations.py; formats.py knows them all by name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -36,11 +37,20 @@ class VideoSequence:
 
     name: str
     images: tuple[Path, ...]
+    """Empty where only results are scored."""
     truth: FloatArray
-    """Boxes x, y, w, h of shape (frames, 4), pixels; a row of nan where it is not visible."""
+    """Boxes x, y, w, h of shape (frames, 4), 0-based pixels; a row of nan where not visible."""
+    regions: FloatArray | None = None
+    """Polygons of the truth, (frames, points, 2), of a sequence of VOT; nan where unknown."""
+    anchors: npt.NDArray[np.int8] | None = None
+    """VOT multi-start: 1 where a run forward begins, -1 where one backward does, else 0."""
+    size: tuple[int, int] | None = None
+    """Width and height of the images, where they are known."""
+    one_based: bool = False
+    """Whether files of its benchmark, results too, count pixels from 1."""
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.truth)
 
     @property
     def visible(self) -> npt.NDArray[np.bool_]:
@@ -55,6 +65,16 @@ class VideoSequence:
     def read(self, index: int) -> UInt8Image:
         """Image `index`, (height, width, 3) BGR. Raises DataError when it cannot be decoded."""
         return read_image(self.images[index])
+
+    def cut(self, limit: int | None) -> VideoSequence:
+        """Its first `limit` frames; all of them with None."""
+        return replace(
+            self,
+            images=self.images[:limit],
+            truth=self.truth[:limit],
+            regions=None if self.regions is None else self.regions[:limit],
+            anchors=None if self.anchors is None else self.anchors[:limit],
+        )
 
 
 def load_dataset(
@@ -84,63 +104,113 @@ def sequence_folders(
     DataError when the folder, or one of the names in it, does not exist.
     """
     if not folder.is_dir():
-        raise DataError(f"--data {folder}: no such folder; expected {holds} in it")
+        raise DataError(f"{folder}: no such folder; expected {holds} in it")
     if is_sequence:
         found = {folder.resolve().name: folder}
     else:
         found = {p.name: p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] != "."}
     if not found:
-        raise DataError(f"--data {folder}: no sequence in it; expected {holds}")
+        raise DataError(f"{folder}: no sequence in it; expected {holds}")
     for name in names:
         if name not in found:
             raise DataError(f"no sequence '{name}' in {folder}; there are {', '.join(found)}")
     return [found[name] for name in dict.fromkeys(names or found)]
 
 
-def load_sequence(folder: Path, limit: int | None = None) -> VideoSequence:
-    """The first `limit` frames of NAME/, checked. Raises DataError when it cannot be used."""
-    truth = read_truth(folder / TRUTH_FILE)
-    images = list_images(folder / "img")
-    if len(images) != len(truth):
+def load_sequence(
+    folder: Path, limit: int | None = None, *, with_images: bool = True
+) -> VideoSequence:
+    """The first `limit` frames of NAME/, checked. Raises DataError when it cannot be used.
+
+    with_images: False where only results are scored; the images may then be missing.
+    """
+    path = folder / TRUTH_FILE
+    sequence = VideoSequence(folder.resolve().name, (), read_truth(path))
+    images = list_images(folder / "img") if with_images else ()
+    return checked(sequence, images, path, limit)
+
+
+def checked(
+    sequence: VideoSequence, images: tuple[Path, ...], truth: Path, limit: int | None
+) -> VideoSequence:
+    """A sequence with its images, which may be none, cut to `limit` frames.
+
+    truth: the file that its truth was read from. Raises DataError when images and truth differ in
+    number, an image is damaged, or there is nothing to start on or nothing to score.
+    """
+    folder = truth.parent
+    if images and len(images) != len(sequence):
         raise DataError(
-            f"{folder}: {len(images)} images in img/ but {len(truth)} lines in {TRUTH_FILE}; "
-            "expected one line for every image"
+            f"{folder}: {len(images)} images in {images[0].parent.name}/ but {len(sequence)} lines "
+            f"in {truth.name}; expected one line for every image"
         )
-    sequence = VideoSequence(folder.resolve().name, images[:limit], truth[:limit])
+    sequence = replace(sequence, images=images).cut(limit)
     for path in sequence.images:
         require_whole(path)
     shown = np.flatnonzero(sequence.visible)
     if len(shown) < 2:
         raise DataError(
-            f"{folder}: the target is visible in {len(shown)} of the {len(sequence)} frames used; "
+            f"{truth}: the target is visible in {len(shown)} of the {len(sequence)} frames used; "
             "one is needed to start on and one more to score"
         )
+    if not sequence.images:
+        return sequence
     height, width = sequence.read(sequence.start).shape[:2]
     try:
         Box(*sequence.truth[sequence.start].tolist()).require_trackable(width, height)
     except TargetError as error:
         raise DataError(
-            f"{folder / TRUTH_FILE}, line {sequence.start + 1}: no tracker can start on {error}"
+            f"{truth}, line {sequence.start + 1}: no tracker can start on {error}"
         ) from None
-    return sequence
+    return replace(sequence, size=(width, height))
 
 
-def read_truth(path: Path) -> FloatArray:
-    """Boxes of shape (lines, 4), a row of nan where the target is not visible.
+def read_truth(path: Path, *, one_based: bool = False) -> FloatArray:
+    """Boxes of shape (lines, 4), 0-based, a row of nan where the target is not visible.
 
-    Raises DataError naming the file, the line and the value.
+    one_based: the file counts pixels from 1. Raises DataError naming file, line and value.
+    """
+    rows = [
+        parse_box(line, f"{path}, line {number}")
+        for number, line in enumerate(read_lines(path, "a line x,y,w,h for every image"), 1)
+    ]
+    boxes = np.array(rows, np.float64).reshape(-1, 4)
+    boxes[:, :2] -= one_based
+    return boxes
+
+
+def read_lines(path: Path, expected: str) -> list[str]:
+    """The lines of a text file without empty ones at its end.
+
+    expected: what should be in it, in words. Raises DataError when it cannot be read.
     """
     if not path.is_file():
-        raise DataError(f"{path} is missing; expected a line x,y,w,h for every image")
+        raise DataError(f"{path} is missing; expected {expected}")
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text: {error}") from None
-    rows = [_parse_line(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
-    return np.array(rows, np.float64).reshape(-1, 4)
 
 
-def _parse_line(line: str, where: str) -> tuple[float, ...]:
+def parse_numbers(line: str, where: str, expected: str) -> list[float]:
+    """The numbers of a line, parted by commas, tabs or blanks.
+
+    Raises DataError naming the word that is none.
+    """
+    values = []
+    for word in re.split(r"[,\s]+", line.strip()):
+        try:
+            values.append(float(word))
+        except ValueError:
+            raise DataError(f"{where}: '{word}' is not a number; expected {expected}") from None
+    return values
+
+
+def parse_box(line: str, where: str) -> tuple[float, ...]:
+    """The box x, y, w, h of a line, nan where it says that the target is not visible.
+
+    where: file and line. Raises DataError when it is neither.
+    """
     words = re.split(r"[,\s]+", line.strip())
     if len(words) != 4:
         hint = "; polygons have to be turned into boxes first" if len(words) == 8 else ""
@@ -148,14 +218,7 @@ def _parse_line(line: str, where: str) -> tuple[float, ...]:
             f"{where}: '{line}' does not hold 4 values x,y,w,h "
             f"(nan,nan,nan,nan where the target is not visible){hint}"
         )
-    values = []
-    for word in words:
-        try:
-            values.append(float(word))
-        except ValueError:
-            raise DataError(
-                f"{where}: '{word}' is not a number; expected x,y,w,h in pixels"
-            ) from None
+    values = parse_numbers(line, where, "x,y,w,h in pixels")
     unknown = sum(math.isnan(value) for value in values)
     if unknown == 4 or (unknown == 0 and 0 in values[2:] and min(values[2:]) >= 0):
         return (math.nan,) * 4

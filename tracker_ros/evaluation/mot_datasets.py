@@ -24,7 +24,7 @@ from tracker_ros.evaluation.datasets import (
     sequence_folders,
 )
 from tracker_ros.evaluation.metrics import FloatArray
-from tracker_ros.evaluation.mot_files import COLUMNS, read_rows
+from tracker_ros.evaluation.mot_files import COLUMNS, read_rows, require_one_box_each
 from tracker_ros.evaluation.mot_noise import noisy_detections
 from tracker_ros.geometry import MIN_SIDE, Box, UInt8Image
 from tracker_ros.mot.detections import Detection
@@ -136,11 +136,7 @@ def load_mot_sequence(
     found = found[found[:, 0] <= frames]
     large = (found[:, 3:5] >= MIN_SIDE).all(axis=1)
     truth = truth.until(frames)
-    if not truth.counts.any():
-        raise DataError(
-            f"{folder / 'gt/gt.txt'}: no row counts in the {frames} frames used; a 7th value "
-            f"other than 0 says that one does, and class {PEDESTRIAN} where there are classes"
-        )
+    require_scored(truth, folder / "gt/gt.txt", frames)
     return MotSequence(
         name, info.frame_rate, frames, images[:frames], truth, found[large], int((~large).sum())
     )
@@ -153,14 +149,8 @@ def read_mot_truth(path: Path, frames: int | None = None, *, mot20: bool = False
     value, also where an id is there twice in one frame.
     """
     rows = read_rows(path, frames=frames)
+    require_one_box_each(rows, path)
     order = np.lexsort((rows[:, 1], rows[:, 0]))
-    same = (rows[order[1:], :2] == rows[order[:-1], :2]).all(axis=1)
-    if same.any():
-        first, second = order[same.argmax()], order[same.argmax() + 1]
-        raise DataError(
-            f"{path}, line {second + 1}: id {rows[second, 1]:.0f} is there twice in frame "
-            f"{rows[second, 0]:.0f}, also in line {first + 1}; an identity has one box in a frame"
-        )
     counts = rows[:, 6] != 0
     distractor = np.zeros(len(rows), np.bool_)
     if rows.shape[1] in (COLUMNS + 1, COLUMNS + 2):
@@ -174,6 +164,15 @@ def read_mot_truth(path: Path, frames: int | None = None, *, mot20: bool = False
         counts &= np.isin(classes, (-1, PEDESTRIAN))
         distractor = np.isin(classes, MOT20_DISTRACTORS if mot20 else DISTRACTORS)
     return MotTruth(rows[order, :6], counts[order], distractor[order])
+
+
+def require_scored(truth: MotTruth, path: Path, frames: int) -> None:
+    """Raise DataError unless a row counts of the truth that was read from `path`."""
+    if not truth.counts.any():
+        raise DataError(
+            f"{path}: no row counts in the {frames} frames used; a 7th value "
+            f"other than 0 says that one does, and class {PEDESTRIAN} where there are classes"
+        )
 
 
 @dataclass(frozen=True)

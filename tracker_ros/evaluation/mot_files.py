@@ -21,12 +21,16 @@ COLUMNS = 7
 """frame, id, x, y, w, h and the score or, in a truth, whether the box counts."""
 
 
-def read_rows(path: Path, *, frames: int | None = None) -> FloatArray:
+def read_rows(
+    path: Path, *, frames: int | None = None, end: str = "", sized: bool = True
+) -> FloatArray:
     """The lines of a file, shape (lines, columns), in their order; x and y 0-based.
 
-    frames: no line may be of a later one. All lines have as many values as the first, at least
+    frames: no line may be of a later one; end: who says so, in words (default: seqinfo.ini).
+    sized: a box needs a width and a height. All lines have as many values as the first, at least
     `COLUMNS`; an empty file gives (0, COLUMNS). Raises DataError naming file, line and value.
     """
+    end = end or f"seqLength in seqinfo.ini is {frames}"
     if not path.is_file():
         raise DataError(f"{path} is missing; expected lines frame,id,x,y,w,h,score")
     try:
@@ -35,7 +39,15 @@ def read_rows(path: Path, *, frames: int | None = None) -> FloatArray:
         raise DataError(f"{path} cannot be read as text: {error}") from None
     rows: list[list[float]] = []
     for number, line in enumerate(lines, 1):
-        row = _parse(line, f"{path}, line {number}", frames)
+        row = _parse(line, f"{path}, line {number}")
+        if frames is not None and row[0] > frames:
+            raise DataError(
+                f"{path}, line {number}: frame {row[0]:.0f} comes after the last one; {end}"
+            )
+        if sized and min(row[4:6]) <= 0:
+            raise DataError(
+                f"{path}, line {number}: '{line}' is a box without size; expected x,y,w,h in pixels"
+            )
         if rows and len(row) != len(rows[0]):
             raise DataError(
                 f"{path}, line {number}: '{line}' has {len(row)} values, line 1 has "
@@ -47,7 +59,30 @@ def read_rows(path: Path, *, frames: int | None = None) -> FloatArray:
     return table
 
 
-def _parse(line: str, where: str, frames: int | None) -> list[float]:
+def read_tracks(path: Path, *, frames: int | None = None, end: str = "") -> FloatArray:
+    """A tracker's result, as `read_rows`.
+
+    Unlike in a truth, sides may be 0 or negative: such a box finds nothing. Raises DataError as
+    `read_rows`, also where an id is there twice in one frame.
+    """
+    rows = read_rows(path, frames=frames, end=end, sized=False)
+    require_one_box_each(rows, path)
+    return rows
+
+
+def require_one_box_each(rows: FloatArray, path: Path) -> None:
+    """Raise DataError, with both lines, where an id is there twice in one frame."""
+    order = np.lexsort((rows[:, 1], rows[:, 0]))
+    same = (rows[order[1:], :2] == rows[order[:-1], :2]).all(axis=1)
+    if same.any():
+        first, second = order[same.argmax()], order[same.argmax() + 1]
+        raise DataError(
+            f"{path}, line {second + 1}: id {rows[second, 1]:.0f} is there twice in frame "
+            f"{rows[second, 0]:.0f}, also in line {first + 1}; an identity has one box in a frame"
+        )
+
+
+def _parse(line: str, where: str) -> list[float]:
     words = re.split(r"[,\s]+", line.strip())
     try:
         row = [float(word) for word in words]
@@ -62,15 +97,8 @@ def _parse(line: str, where: str, frames: int | None) -> list[float]:
     frame, identity = row[:2]
     if not frame.is_integer() or frame < 1:
         raise DataError(f"{where}: frame '{words[0]}' is not a whole number from 1 up")
-    if frames is not None and frame > frames:
-        raise DataError(
-            f"{where}: frame {words[0]} comes after the last one; seqLength in seqinfo.ini is "
-            f"{frames}"
-        )
     if not identity.is_integer():
         raise DataError(f"{where}: id '{words[1]}' is not a whole number")
-    if min(row[4:6]) <= 0:
-        raise DataError(f"{where}: '{line}' is a box without size; expected x,y,w,h in pixels")
     if max(map(abs, row[2:6])) > LARGEST:
         raise DataError(f"{where}: '{line}' is a box beyond {LARGEST:g} px; no picture is as large")
     return row

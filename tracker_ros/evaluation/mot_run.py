@@ -14,6 +14,7 @@ from tracker_ros.errors import ModelError
 from tracker_ros.evaluation.metrics import FloatArray
 from tracker_ros.evaluation.mot_datasets import MotSequence
 from tracker_ros.evaluation.mot_metrics import MotFigures, evaluate_tracks, without_distractors
+from tracker_ros.evaluation.mot_results import MotAnswer
 from tracker_ros.mot import open_multi_tracker
 from tracker_ros.mot.tracker import MultiTracker, believed
 
@@ -80,7 +81,7 @@ def track_sequence(
     return TrackedSequence(np.array(rows, np.float64).reshape(-1, 7), np.array(seconds, np.float64))
 
 
-def score(sequence: MotSequence, tracks: FloatArray) -> MotFigures:
+def score(sequence: MotSequence | MotAnswer, tracks: FloatArray) -> MotFigures:
     """Score tracks, shape (n, 6) or wider: frame, id, x, y, w, h, by the rules of the benchmark."""
     truth = sequence.truth
     kept = without_distractors(truth.rows, truth.distractor, tracks)

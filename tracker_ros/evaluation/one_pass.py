@@ -27,7 +27,7 @@ class OnePass:
     boxes: FloatArray
     """From frame `start` on, shape (frames, 4); the first is the box it was given."""
     seconds: FloatArray
-    """Wall time of each `track` call, shape (frames - 1,)."""
+    """Wall time of each `track` call, shape (frames - 1,); empty where a result was read."""
 
     @property
     def fps(self) -> float:
@@ -47,10 +47,27 @@ def run_one_pass(
     tracker.init(sequence.read(start), given)
     boxes, seconds = [tuple(given)], []
     for index in range(start + 1, len(sequence)):
-        image = sequence.read(index)
-        began = time.perf_counter()
-        estimate = tracker.track(image)
-        seconds.append(time.perf_counter() - began)
-        boxes.append(tuple(estimate.box))
+        box, spent = timed_track(tracker, sequence, index)
+        boxes.append(box)
+        seconds.append(spent)
         on_frame()
     return OnePass(start, np.array(boxes, np.float64), np.array(seconds, np.float64))
+
+
+def timed_track(
+    tracker: Tracker, sequence: VideoSequence, index: int
+) -> tuple[tuple[float, ...], float]:
+    """The box found in a frame, and the seconds that took; reading the image does not count."""
+    image = sequence.read(index)
+    began = time.perf_counter()
+    estimate = tracker.track(image)
+    return tuple(estimate.box), time.perf_counter() - began
+
+
+def warm_up(tracker: Tracker, sequence: VideoSequence, frames: int = 20) -> None:
+    """Track some frames that count nowhere: the first calls of an engine are slower."""
+    start = sequence.start
+    image = sequence.read(start)
+    tracker.init(image, Box(*sequence.truth[start].tolist()))
+    for _ in range(frames):
+        tracker.track(image)

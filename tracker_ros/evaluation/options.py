@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,17 @@ from tqdm import tqdm
 from tracker_ros.errors import DataError
 
 
-def add_shared_options(parser: argparse.ArgumentParser) -> None:
+def add_shared_options(parser: argparse.ArgumentParser, *, data_required: bool = True) -> None:
     """Declare the options that both evaluations have."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder of the sequences"
+        "--data", type=Path, required=data_required, metavar="DIR", help="folder of the sequences"
     )
     parser.add_argument(
         "--sequences", nargs="+", default=(), metavar="NAME", help="only these (default: all)"
     )
     parser.add_argument(
-        "--limit", type=_at_least_two, metavar="N", help="first N frames of each sequence"
+        "--limit", type=at_least_two, metavar="N", help="first N frames of each sequence"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument(
@@ -55,6 +57,15 @@ def write_json(path: Path | None, document: Mapping[str, Any]) -> None:
         raise DataError(f"--json {path} cannot be written: {error}") from None
 
 
+def without_nan(document: Any) -> Any:
+    """A JSON document with null for every nan, which JSON does not know."""
+    if isinstance(document, Mapping):
+        return {key: without_nan(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [without_nan(value) for value in document]
+    return None if isinstance(document, float) and math.isnan(document) else document
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is never there in part. Raises OSError."""
     new = path.with_name(f".{path.name}.new")
@@ -75,22 +86,33 @@ def opencv_threads(threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def progress(frames: int) -> Iterator[tuple[Callable[[str], None], Callable[[], object]]]:
+def progress(
+    count: int, unit: str = "frames"
+) -> Iterator[tuple[Callable[[str], None], Callable[[], object]]]:
     """A bar on stderr over so many frames: say what runs, and that a frame is done."""
     with tqdm(
-        total=frames,
-        unit=" frames",
+        total=count,
+        unit=f" {unit}",
         # A log gets a line now and then, not ten a second.
         mininterval=0.1 if sys.stderr.isatty() else 10.0,
     ) as bar:
-        yield bar.set_description, bar.update
+        # Nor a line for every sequence.
+        yield partial(bar.set_description, refresh=sys.stderr.isatty()), bar.update
 
 
-def _at_least_two(text: str) -> int:
+def at_least_two(text: str) -> int:
+    """Read an option that is a number of frames to run over."""
     if not text.isdecimal() or int(text) < 2:
         raise argparse.ArgumentTypeError(
             f"'{text}' is not a whole number of at least 2: a frame to start on and one to score"
         )
+    return int(text)
+
+
+def at_least_one(text: str) -> int:
+    """Read an option that is a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
     return int(text)
 
 

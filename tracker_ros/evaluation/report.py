@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -14,40 +15,56 @@ import numpy as np
 import onnxruntime
 
 from tracker_ros import __version__
+from tracker_ros.evaluation.metrics import FloatArray
+from tracker_ros.evaluation.options import without_nan
+from tracker_ros.evaluation.protocol import Column, Figures, Scored
 
-CONVENTIONS = {
-    False: "the given box (frame 1) and frames where the target is not visible are left out",
-    True: "all frames from the given box on; frames where the target is not visible are failures",
-}
-"""By `all_frames`: which frames are scored, in words."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """A tracker's figures on one sequence, or their mean."""
-
-    auc: float
-    """Success AUC in [0, 1]."""
-    precision: float
-    """Precision at 20 px in [0, 1]."""
-    fps: float
-    """Frames per second of the tracker's `track` calls."""
+TIMING = (
+    Column("fps", "fps", "frames per second of the tracker's calls", digits=1, width=7),
+    Column("ms_median", "ms", "milliseconds of a call, median", digits=1),
+    Column("ms_p95", "p95", "milliseconds that 95 % of the calls keep within", digits=1),
+)
+"""What is reported of the time that `track` takes, without reading images."""
 
 
 @dataclass(frozen=True)
 class TrackerResult:
-    """A tracker's figures on every sequence."""
+    """A tracker's figures on every sequence, and on all of them."""
 
     tracker: str
     about: str
-    """What exactly ran: model, engine, precision."""
-    sequences: Mapping[str, Scores]
+    """What exactly ran: model, engine, precision; or which results were scored."""
+    scored: Scored
+    seconds: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Wall time of each `track` call on each sequence; empty where results were read."""
 
     @property
-    def mean(self) -> Scores:
-        """Unweighted mean over the sequences."""
-        columns = zip(*(asdict(scores).values() for scores in self.sequences.values()), strict=True)
-        return Scores(*(float(np.mean(column)) for column in columns))
+    def sequences(self) -> dict[str, Figures]:
+        """The figures of every sequence, with those of the time where there are any."""
+        return {
+            name: {**figures, **timing(self.seconds[name])} if self.seconds else figures
+            for name, figures in self.scored.sequences.items()
+        }
+
+    @property
+    def summary(self) -> Figures:
+        """The protocol's; frames per second are their mean, milliseconds those of all calls."""
+        if not self.seconds:
+            return self.scored.summary
+        every = timing(np.concatenate(list(self.seconds.values())))
+        fps = float(np.mean([timing(seconds)["fps"] for seconds in self.seconds.values()]))
+        return {**self.scored.summary, **every, "fps": fps}
+
+
+def timing(seconds: FloatArray) -> dict[str, float]:
+    """Frames per second, and median and 95th percentile of the milliseconds of calls; or nan."""
+    if not len(seconds):
+        return {column.key: float("nan") for column in TIMING}
+    return {
+        "fps": float(len(seconds) / seconds.sum()),
+        "ms_median": float(1000 * np.median(seconds)),
+        "ms_p95": float(1000 * np.percentile(seconds, 95)),
+    }
 
 
 def library_versions() -> dict[str, str]:
@@ -78,6 +95,9 @@ class Conditions:
     """What the figures depend on besides the trackers."""
 
     data: str
+    format: str
+    protocol: str
+    convention: str
     limit: int | None
     all_frames: bool
     threads: int
@@ -87,22 +107,23 @@ class Conditions:
     cpu: str = field(default_factory=describe_cpu)
 
 
-def as_json(results: Sequence[TrackerResult], conditions: Conditions) -> dict[str, Any]:
-    """`sequences` and `mean` of the first tracker; with several, `trackers` holds all of them."""
-    figures = {
-        result.tracker: {
-            "sequences": {name: asdict(scores) for name, scores in result.sequences.items()},
-            "mean": asdict(result.mean),
+def as_json(
+    results: Sequence[TrackerResult], conditions: Conditions, summary: str
+) -> dict[str, Any]:
+    """`sequences` and the summary of the first tracker; with several, `trackers` holds all."""
+    document = first_on_top(
+        {
+            result.tracker: {"sequences": result.sequences, summary: result.summary}
+            for result in results
         }
-        for result in results
-    }
-    document = first_on_top(figures)
+    )
     document["run"] = {
         **asdict(conditions),
-        "convention": CONVENTIONS[conditions.all_frames],
         "models": {result.tracker: result.about for result in results},
     }
-    return document
+    plain = without_nan(document)
+    assert isinstance(plain, dict)
+    return plain
 
 
 def first_on_top(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -114,22 +135,31 @@ def first_on_top(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def as_table(results: Sequence[TrackerResult], conditions: Conditions) -> str:
-    """One line a sequence and their mean; the trackers side by side."""
-    first = max(len(name) for name in (*conditions.frames, "sequence"))
-    width = max(21, *(len(result.tracker) for result in results))
-    heading = " ".join(f"{name:>6}" for name in ("AUC", "P@20")) + f" {'fps':>7}"
+def as_table(results: Sequence[TrackerResult], columns: Sequence[Column], summary: str) -> str:
+    """One line a sequence and their summary; the trackers side by side."""
+    shown = (*columns, *TIMING) if any(result.seconds for result in results) else tuple(columns)
+    frames = results[0].scored.frames
+    first = max(len(name) for name in (*frames, "sequence", summary))
+    heading = " ".join(f"{column.title:>{column.width}}" for column in shown)
+    width = max(len(heading), *(len(result.tracker) for result in results))
     lines = [
         " " * (first + 8) + "".join(f"   {result.tracker:>{width}}" for result in results),
         f"{'sequence':<{first}}  frames" + f"   {heading:>{width}}" * len(results),
     ]
-    for name, frames in conditions.frames.items():
-        row = "".join(f"   {_cell(result.sequences[name]):>{width}}" for result in results)
-        lines.append(f"{name:<{first}}  {frames:>6}{row}")
-    means = "".join(f"   {_cell(result.mean):>{width}}" for result in results)
-    lines.append(f"{'mean':<{first}}  {sum(conditions.frames.values()):>6}{means}")
+    rows = [(n, number, [r.sequences[n] for r in results]) for n, number in frames.items()]
+    rows.append((summary, sum(frames.values()), [result.summary for result in results]))
+    for name, number, figures in rows:
+        cells = "".join(f"   {_cells(row, shown):>{width}}" for row in figures)
+        lines.append(f"{name:<{first}}  {number:>6}{cells}")
     return "\n".join(lines)
 
 
-def _cell(scores: Scores) -> str:
-    return f"{scores.auc:6.3f} {scores.precision:6.3f} {scores.fps:7.1f}"
+def _cells(figures: Figures, columns: Sequence[Column]) -> str:
+    return " ".join(_cell(figures[column.key], column) for column in columns)
+
+
+def _cell(value: float, column: Column) -> str:
+    if math.isnan(value):
+        return f"{'-':>{column.width}}"
+    digits = column.digits if column.digits or value == int(value) else 1
+    return f"{value:{column.width}.{digits}f}"
