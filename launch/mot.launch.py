@@ -3,6 +3,7 @@
 ros2 launch tracker_ros mot.launch.py image:=/camera/image_raw                (with our detector)
 ros2 launch tracker_ros mot.launch.py image:=/camera/image_raw detections:=/yolo/detections
 ros2 launch tracker_ros mot.launch.py image:=/camera/image_raw sot:=true      (and ~/follow)
+ros2 launch tracker_ros mot.launch.py image:=/camera/image_raw bag:=drive.mcap   (a bag, for ever)
 """
 
 from pathlib import Path
@@ -73,7 +74,8 @@ def generate_launch_description() -> LaunchDescription:
                 "use_sim_time",
                 default_value="",
                 choices=switch,
-                description=f"take the time from /clock (bag play --clock, simulators); {UNSET}",
+                description="take the time from /clock (bag play --clock, simulators); if empty: "
+                "true with a bag, else as the params_file has it",
             ),
             DeclareLaunchArgument(
                 "autostart",
@@ -101,6 +103,20 @@ def generate_launch_description() -> LaunchDescription:
                 description="also start the single-object node; its service ~/follow takes the "
                 "identities of this one",
             ),
+            DeclareLaunchArgument(
+                "bag",
+                default_value="",
+                description="bag to play, with its time on /clock: an .mcap or .db3, or its folder",
+            ),
+            DeclareLaunchArgument(
+                "bag_rate", default_value="1.0", description="how many times as fast to play it"
+            ),
+            DeclareLaunchArgument(
+                "bag_loop",
+                default_value="true",
+                choices=["true", "false"],
+                description="begin again at its end, where time jumps back and targets end",
+            ),
             OpaqueFunction(function=start),
         ]
     )
@@ -122,9 +138,11 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     for name in ("tracker", "model"):
         if value(name):
             overrides[name] = value(name)
-    for name in ("use_sim_time", "autostart"):
-        if value(name):
-            overrides[name] = value(name) == "true"
+    use_sim_time = value("use_sim_time") or ("true" if value("bag") else "")
+    switches = {"use_sim_time": use_sim_time, "autostart": value("autostart")}
+    for name, switch in switches.items():
+        if switch:
+            overrides[name] = switch == "true"
     detector = value("detector") or ("none" if value("detections") else "hog")
     own = "detections" if detector == "none" else "detector/detections"
     actions.append(
@@ -142,16 +160,19 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         )
     )
     # Every argument of theirs is given: one that is not would be taken from this file's.
-    shared = ("namespace", "image", "use_sim_time", "autostart", "log_level", "respawn")
-    common = {name: value(name) for name in shared}
+    shared = ("namespace", "image", "log_level", "respawn")
+    common = {**{name: value(name) for name in shared}, **switches}
     if detector != "none":
         others = {"detector": detector, "model": value("detector_model")}
         params = {"params_file": str(share / "config" / "detector.yaml")}
         actions.append(include(share, "detector.launch.py", {**common, **others, **params}))
     if value("sot") == "true":
-        others = {"tracker": "", "model": "", "camera": "", "detections": "mot/tracks"}
+        others = {"tracker": "", "model": "", "camera": "", "bag": "", "detections": "mot/tracks"}
         params = {"params_file": str(share / "config" / "sot.yaml")}
         actions.append(include(share, "sot.launch.py", {**common, **others, **params}))
+    if value("bag"):
+        names = ("bag", "bag_rate", "bag_loop")
+        actions.append(include(share, "bag.launch.py", {name: value(name) for name in names}))
     return actions
 
 

@@ -2,10 +2,16 @@
 
 ros2 launch tracker_ros sot.launch.py image:=/camera/image_raw
 ros2 launch tracker_ros sot.launch.py camera:=scene        (no camera: a rendered scene, for ever)
+ros2 launch tracker_ros sot.launch.py image:=/camera/image_raw bag:=drive.mcap     (a bag, for ever)
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
@@ -51,7 +57,8 @@ def generate_launch_description() -> LaunchDescription:
                 "use_sim_time",
                 default_value="",
                 choices=switch,
-                description=f"take the time from /clock (bag play --clock, simulators); {UNSET}",
+                description="take the time from /clock (bag play --clock, simulators); if empty: "
+                "true with a bag, else as the params_file has it",
             ),
             DeclareLaunchArgument(
                 "autostart",
@@ -78,6 +85,20 @@ def generate_launch_description() -> LaunchDescription:
                 choices=["", "scene"],
                 description="scene: also start a camera that films a rendered scene, for ever",
             ),
+            DeclareLaunchArgument(
+                "bag",
+                default_value="",
+                description="bag to play, with its time on /clock: an .mcap or .db3, or its folder",
+            ),
+            DeclareLaunchArgument(
+                "bag_rate", default_value="1.0", description="how many times as fast to play it"
+            ),
+            DeclareLaunchArgument(
+                "bag_loop",
+                default_value="true",
+                choices=["true", "false"],
+                description="begin again at its end, where time jumps back and targets end",
+            ),
             OpaqueFunction(function=start),
         ]
     )
@@ -98,9 +119,11 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     for name in ("tracker", "model"):
         if value(name):
             overrides[name] = value(name)
-    for name in ("use_sim_time", "autostart"):
-        if value(name):
-            overrides[name] = value(name) == "true"
+    use_sim_time = value("use_sim_time") or ("true" if value("bag") else "")
+    switches = {"use_sim_time": use_sim_time, "autostart": value("autostart")}
+    for name, switch in switches.items():
+        if switch:
+            overrides[name] = switch == "true"
     shared = {
         "package": "tracker_ros",
         "namespace": value("namespace"),
@@ -122,4 +145,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         actions.append(
             Node(executable="camera_node", name="camera", arguments=["--loop"], **shared)
         )
+    if value("bag"):
+        path = FindPackageShare("tracker_ros").perform(context) + "/launch/bag.launch.py"
+        arguments = [(name, value(name)) for name in ("bag", "bag_rate", "bag_loop")]
+        actions.append(IncludeLaunchDescription(path, launch_arguments=arguments))
     return actions

@@ -17,6 +17,7 @@ LIBRARIES = (
     "rosbags",
     "torch",
     "trackeval",
+    "vot-trax",
 )
 
 

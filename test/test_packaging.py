@@ -35,6 +35,8 @@ EXCEPTIONS = {
     "tracker_ros.geometry": {"tracker_ros.errors"},
     "tracker_ros.drawing": {"tracker_ros.geometry", "tracker_ros.track"},
 }
+GROUPS = ["ros.txt", "run.txt", "test.txt", "train.txt", "mot.txt", "vot.txt", "ray.txt"]
+"""Files of requirements with exact pins."""
 ROS_PACKAGE = re.compile(r"rclpy|rosidl_\w+|ament_index_python|\w+_msgs|\w+_interfaces|std_srvs")
 
 
@@ -218,16 +220,14 @@ def requirements(file: str) -> list[str]:
     return [line for line in (line.split("#")[0].strip() for line in lines) if line]
 
 
-@pytest.mark.parametrize(
-    "file", ["ros.txt", "run.txt", "test.txt", "train.txt", "mot.txt", "constraints.txt"]
-)
+@pytest.mark.parametrize("file", [*GROUPS, "constraints.txt"])
 def test_what_run_installs_is_pinned(file: str) -> None:
     pinned = re.compile(r"[\w.-]+(\[[\w,]+\])?==[\w.]+(; python_version [<>]=? \"3\.\d+\")?")
     loose = [line for line in requirements(file) if not pinned.fullmatch(line)]
     assert not loose
 
 
-@pytest.mark.parametrize("file", ["ros.txt", "run.txt", "test.txt", "train.txt", "mot.txt"])
+@pytest.mark.parametrize("file", GROUPS)
 def test_constraints_agree_with_the_requirements(file: str) -> None:
     constraints = set(requirements("constraints.txt"))
     lines = [re.sub(r"\[.*\]", "", line) for line in requirements(file)]

@@ -26,14 +26,8 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command(
-        "demo",
-        "tracker_ros.demo.command",
-        "watch a target being followed over ROS 2; demo mot: all",
-    ),
-    Command(
-        "eval", "tracker_ros.evaluation.command", "score trackers on sequences with truth: sot, mot"
-    ),
+    Command("demo", "tracker_ros.demo.command", "watch targets being followed over ROS 2"),
+    Command("eval", "tracker_ros.evaluation.command", "score trackers, or results; convert data"),
     Command("replay", "tracker_ros.replay.command", "replay bags: tracks and score, repeatable"),
     Command("bench", "tracker_ros.bench.command", "how long every stage of a frame takes"),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
@@ -41,6 +35,8 @@ COMMANDS = (
     Command("mot", "tracker_ros.nodes.mot_node", "the node that gives detections identities"),
     Command("detector", "tracker_ros.nodes.detector_node", "the node that detects objects"),
     Command("camera", "tracker_ros.nodes.camera_node", "publish a film as a camera"),
+    Command("play", "tracker_ros.nodes.player_node", "play a bag, as ros2 bag play does"),
+    Command("trax", "tracker_ros.evaluation.trax_command", "serve a tracker to the VOT toolkit"),
 )
 
 DESCRIPTION = "Follow what a robot's camera sees, and say honestly when the target is gone."
@@ -61,6 +57,7 @@ INSTALL = {
     "onnxruntime": "pip install 'onnxruntime>=1.15'",
     "torch": "./run train installs it; elsewhere: pip install 'tracker_ros[train]'",
     "tqdm": "pip install tqdm",
+    "trax": "./run trax installs it; elsewhere: pip install 'vot-trax>=4.0'",
     "jinja2": "pip install 'jinja2>=3.0'",
     # Without its dependencies: among them is an OpenCV that would overwrite ours.
     "trackeval": "./run eval mot installs it; elsewhere: pip install --no-deps trackeval==1.3.0",

@@ -25,7 +25,8 @@ from tracker_ros.mot.detections import Detection
 from tracker_ros.mot.sort import SortTracker
 from tracker_ros.track import Track, TrackState
 
-KEYS = ["mota", "idf1", "hota", "idsw", "frag", "fps"]
+COUNTS = ["fp", "fn", "idsw", "frag", "mt", "pt", "ml"]
+KEYS = ["mota", "idf1", "hota", "recall", "precision", "motp", "motp_distance", *COUNTS, "fps"]
 
 
 @pytest.fixture
@@ -67,10 +68,12 @@ def test_one_tracker_gives_its_figures_per_sequence_and_their_mean(data: Path) -
     for figures in (*document["sequences"].values(), document["mean"], document["combined"]):
         assert list(figures) == KEYS and figures["fps"] > 0
     calm, gap = document["sequences"]["calm"], document["sequences"]["gap"]
-    assert [calm[key] for key in KEYS[:5]] == [pytest.approx(1)] * 3 + [0, 0]
+    perfect = [*[1] * 6, 0, *[0] * 4, 2, 0, 0]
+    assert [calm[key] for key in KEYS[:-1]] == pytest.approx(perfect, abs=1e-4)
     # Missed for three frames and for two more that SORT takes to believe in him again.
     assert gap["mota"] == pytest.approx(1 - (5 + 1) / 20)
-    assert (gap["idsw"], gap["frag"]) == (1, 1)
+    assert [gap[key] for key in COUNTS] == [0, 5, 1, 1, 1, 1, 0]
+    assert gap["recall"] == pytest.approx(15 / 20) and gap["precision"] == 1
     assert gap["idf1"] == pytest.approx(2 * 14 / (20 + 15))
     for key, mean in document["mean"].items():
         assert mean == pytest.approx((calm[key] + gap[key]) / 2)
@@ -100,8 +103,10 @@ def test_several_trackers_stand_side_by_side_the_first_at_the_top(
     assert first["sequences"]["gap"]["idsw"] == 0
     assert document["trackers"]["sort"]["sequences"]["gap"]["idsw"] == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["sequence", "frames", "tracker", "MOTA", "IDF1", "HOTA", "IDsw",
-                                "Frag", "fps"]  # fmt: skip
+    assert lines[0].split() == [
+        "sequence", "frames", "tracker", "MOTA", "IDF1", "HOTA", "Rcll", "Prcn", "MOTP", "dist",
+        "FP", "FN", "IDsw", "Frag", "MT", "PT", "ML", "fps",
+    ]  # fmt: skip
     assert [line.split()[0] for line in lines[1:9:2]] == ["calm", "gap", "mean", "combined"]
     assert [line.split()[0] for line in lines[2:9:2]] == ["sort"] * 4
     assert len({len(line) for line in lines[:9]}) == 1
@@ -137,15 +142,16 @@ def test_noise_is_the_same_in_every_run_of_one_seed(data: Path) -> None:
 
 
 def scores(document: dict[str, Any]) -> list[float]:
-    return [figures[key] for figures in document["sequences"].values() for key in KEYS[:5]]
+    return [figures[key] for figures in document["sequences"].values() for key in KEYS[:-1]]
 
 
+@pytest.mark.parametrize("option", ["--save", "--out"])
 def test_tracks_are_written_in_the_format_of_the_benchmark(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     patient = open_also(monkeypatch)
     out = tmp_path / "new/tracks"
-    evaluate(data, "--tracker", "sort", "--tracker", patient, "--out", str(out))
+    evaluate(data, "--tracker", "sort", "--tracker", patient, option, str(out))
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == [
         "sort-age=5/calm.txt", "sort-age=5/gap.txt", "sort/calm.txt", "sort/gap.txt",
     ]  # fmt: skip
@@ -291,14 +297,13 @@ def test_what_cannot_be_written_is_refused_at_once(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert "/nowhere/a.json" in refusal(capsys, data, "--json", "/nowhere/a.json")
-    line = refusal(capsys, data, "--out", str(tmp_path / "file"))
-    assert f"--out {tmp_path / 'file'}" in line and "cannot be made" in line
+    line = refusal(capsys, data, "--save", str(tmp_path / "file"))
+    assert f"--save {tmp_path / 'file'}" in line and "cannot be made" in line
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ([], "--detections"),
         (["--detections", "yolo"], "'yolo'"),
         (["--detections", "det", "--seed", "-1"], "'-1' is not a whole number"),
         (["--detections", "det", "--limit", "1"], "'1' is not a whole number"),

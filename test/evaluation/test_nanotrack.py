@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from films import true_lines, write_sequence
 
+from tracker_ros.cli import main
 from tracker_ros.demo.scene import Scene
 from tracker_ros.errors import ModelError
 from tracker_ros.evaluation.contestants import open_contestant, open_contestants
@@ -32,6 +35,30 @@ def test_it_follows_a_target(networks: Path) -> None:
         frame = scene.frame(index)
         assert frame.box is not None
         assert tracker.track(frame.image).box.iou(frame.box) > 0.6
+
+
+def test_eval_measures_it_beside_the_others(networks: Path, tmp_path: Path) -> None:
+    data, figures = write_sequence(tmp_path / "ball", true_lines(8)), tmp_path / "figures.json"
+    words = ["--tracker", "siamrpnpp", "--tracker", "nanotrack", "--nanotrack", str(networks)]
+    assert main(["eval", "sot", "--data", str(data), "--json", str(figures), *words]) == 0
+    document = json.loads(figures.read_text())
+    assert list(document["trackers"]) == ["siamrpnpp", "nanotrack"]
+    assert document["trackers"]["nanotrack"]["mean"]["auc"] > 0.6
+    assert document["run"]["models"]["nanotrack"] == f"OpenCV, networks of {networks}"
+
+
+def test_eval_refuses_it_without_its_networks_and_them_without_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(write_sequence(tmp_path / "ball", true_lines(3)))
+    for words, complaint in (
+        (["--tracker", "nanotrack"], "needs its networks: --nanotrack DIR"),
+        (["--nanotrack", "nano"], "--nanotrack nano: add --tracker nanotrack, else nothing uses"),
+        (["--tracker", "nanotrack", "--nanotrack", "nano"], "--nanotrack nano: no such folder"),
+    ):
+        assert main(["eval", "sot", "--data", data, *words]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and err.startswith("error: ") and complaint in err
 
 
 def test_without_its_networks_it_is_refused_with_what_to_give() -> None:

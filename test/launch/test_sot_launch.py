@@ -21,6 +21,7 @@ def test_every_argument_is_described_and_what_can_be_chosen_is_said() -> None:
     assert list(arguments) == [
         *("namespace", "image", "detections", "tracker", "model", "params_file"),
         *("use_sim_time", "autostart", "log_level", "respawn", "camera"),
+        *("bag", "bag_rate", "bag_loop"),
     ]
     assert arguments["tracker"] == ["siamrpnpp", "siamfc"]
     assert arguments["use_sim_time"] == ["true", "false"]
