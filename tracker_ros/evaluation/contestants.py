@@ -40,7 +40,7 @@ def open_contestant(name: str, *, threads: int = 0, nanotrack: Path | None = Non
         return Contestant(name, about, lambda: OpenCVTracker(name, nanotrack=nanotrack))
     is_path = name.endswith((".yaml", ".yml"))
     if name not in TRACKERS and name not in card_names() and not is_path:
-        choices = dict.fromkeys((*TRACKERS, *card_names(), *OPENCV_TRACKERS))
+        choices = dict.fromkeys((*TRACKERS, *card_names(), *OPENCV_TRACKERS, NANOTRACK))
         raise ModelError(
             f"no tracker '{name}'; there are {', '.join(choices)}, or the path of a card (.yaml)"
         )

@@ -1,17 +1,19 @@
-"""`tracker_ros eval mot`: score multi-object trackers on MOTChallenge folders, side by side."""
+"""`tracker_ros eval mot`: score multi-object trackers, or results on disk, side by side."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 from tracker_ros.errors import DataError
 from tracker_ros.evaluation.metrics import FloatArray
 from tracker_ros.evaluation.mot_datasets import DETECTIONS, MotSequence, load_mot_dataset
-from tracker_ros.evaluation.mot_files import write_tracks
+from tracker_ros.evaluation.mot_files import COLUMNS, write_tracks
 from tracker_ros.evaluation.mot_metrics import load_trackeval
 from tracker_ros.evaluation.mot_report import MotConditions, MotResult, as_json, as_table, notes
+from tracker_ros.evaluation.mot_results import MotAnswer, load_answers
 from tracker_ros.evaluation.mot_run import (
     ABLATIONS,
     MotContestant,
@@ -25,17 +27,24 @@ from tracker_ros.evaluation.options import (
     opencv_threads,
     progress,
     require_writable_json,
+    where_the_truth_is,
     write_json,
 )
 from tracker_ros.mot import MULTI_TRACKERS
 
 DESCRIPTION = """\
-Score multi-object trackers on MOTChallenge folders: NAME/{seqinfo.ini,img1,det/det.txt,gt/gt.txt},
-or one such sequence. Where there is no img1, boxes and motion alone decide.
+Run multi-object trackers over MOTChallenge folders (--data), or score results (--results).
 
-All trackers get the same detections: those of det/det.txt, or (gt-noisy) the truth with noise.
-MOTA, IDF1, HOTA, ID switches and fragments are TrackEval's; fps is the tracker's calls alone,
-without reading images. 'mean' is that of the sequences, 'combined' takes them as one.
+Data: NAME/{seqinfo.ini,img1,det/det.txt,gt/gt.txt}, or one such sequence. Where there is no img1,
+boxes and motion alone decide. All trackers get the same detections: those of det/det.txt, or
+(gt-noisy) the truth with noise.
+
+Results: a folder for each tracker with a file NAME.txt for every sequence, lines
+frame,id,x,y,w,h,score (1-based); or one file where there is one sequence.
+
+MOTA, IDF1, HOTA, ID switches and fragments, recall and precision, MT, PT, ML and MOTP are
+TrackEval's; fps is the tracker's calls alone, without reading images. 'mean' is that of the
+sequences, 'combined' takes them as one.
 """
 
 EPILOG = """\
@@ -43,6 +52,9 @@ examples:
   tracker_ros eval mot --data MOT15/train --detections det
   tracker_ros eval mot --data MOT17/train --detections det --tracker famnet --tracker sort
   tracker_ros eval mot --data MOT15/train --detections gt-noisy --seed 3 --ablate --json result.json
+  tracker_ros eval mot --data MOT15/train --detections det --save results
+  tracker_ros eval mot --results theirs results/famnet --data MOT15/train
+  tracker_ros eval mot --results tracks.txt --truth gt.txt
 """
 
 
@@ -50,10 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `eval mot`."""
     parser.description = DESCRIPTION
     parser.epilog = EPILOG
-    add_shared_options(parser)
+    add_shared_options(parser, data_required=False)
     parser.add_argument(
-        "--detections", choices=DETECTIONS, required=True, help="det/det.txt, or truth with noise"
-    )
+        "--detections", choices=DETECTIONS,
+        help="det/det.txt, or truth with noise (needed unless --results)",
+    )  # fmt: skip
     parser.add_argument(
         "--tracker",
         action="append",
@@ -62,8 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "compare (default: all three)",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write the tracks to DIR/TRACKER/NAME.txt"
-    )
+        "--results", nargs="+", type=Path, metavar="PATH",
+        help="score these results, a folder for each tracker or a file of one sequence, and run "
+        "nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--truth", type=Path, metavar="PATH",
+        help="with --results, in place of --data: a gt.txt, a folder of NAME.txt, or a data set",
+    )  # fmt: skip
+    parser.add_argument(
+        "--save", "--out", type=Path, metavar="DIR",
+        help="write the tracks in MOTChallenge's form to DIR/TRACKER/NAME.txt",
+    )  # fmt: skip
     parser.add_argument(
         "--seed", type=not_negative, default=0, metavar="N", help="of gt-noisy (default: 0)"
     )
@@ -73,23 +96,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything, then measure, print the table, write the JSON and the tracks."""
+    """Check everything, then measure or read, print the table, write the JSON and the tracks."""
     load_trackeval()  # where it is missing nothing needs to run first
     require_writable_json(args.json)
-    sequences = load_mot_dataset(
-        args.data, args.detections, args.sequences, limit=args.limit, seed=args.seed
-    )
-    names = list(args.tracker or MULTI_TRACKERS)
-    if args.ablate:
-        names += [name for name in ABLATIONS if name not in names]
-    with opencv_threads(args.threads):
-        contestants = open_multi_contestants(names, threads=args.threads)
-        write = _writer(args.out, contestants)
-        results = compare(contestants, sequences, write)
-    conditions = MotConditions.of(
-        sequences, data=str(args.data), detections=args.detections, seed=args.seed,
-        limit=args.limit, threads=args.threads,
-    )  # fmt: skip
+    path = where_the_truth_is(args)
+    results, conditions = _scored(args, path) if args.results else _measured(args, path)
     print(as_table(results, conditions))
     for result in results:
         print(f"{result.tracker}: {result.about.removeprefix(f'{result.tracker}: ')}")
@@ -97,6 +108,41 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     write_json(args.json, as_json(results, conditions))
     return 0
+
+
+def _measured(args: argparse.Namespace, path: Path) -> tuple[list[MotResult], MotConditions]:
+    """Run trackers. Raises DataError and ModelError before anything runs."""
+    if args.detections is None:
+        raise DataError(
+            f"--detections {' or '.join(DETECTIONS)} is needed to run trackers: what they are given"
+        )
+    sequences = load_mot_dataset(
+        path, args.detections, args.sequences, limit=args.limit, seed=args.seed
+    )
+    names = list(args.tracker or MULTI_TRACKERS)
+    if args.ablate:
+        names += [name for name in ABLATIONS if name not in names]
+    with opencv_threads(args.threads):
+        contestants = open_multi_contestants(names, threads=args.threads)
+        write = _writer(args.save, [contestant.name for contestant in contestants])
+        results = compare(contestants, sequences, write)
+    return results, MotConditions.of(
+        sequences, data=str(path), detections=args.detections, seed=args.seed,
+        limit=args.limit, threads=args.threads,
+    )  # fmt: skip
+
+
+def _scored(args: argparse.Namespace, path: Path) -> tuple[list[MotResult], MotConditions]:
+    """Score what lies on disk. Raises DataError where some of it cannot be used."""
+    for option, given in (("--detections", args.detections), ("--ablate", args.ablate)):
+        if given:
+            raise DataError(f"--results runs no tracker; leave out --results or {option}")
+    answers = load_answers(path, args.sequences, args.limit)
+    results = score_results(_by_tracker(args.results, answers), answers, args.save)
+    return results, MotConditions(
+        data=str(path), detections=None, seed=None, limit=args.limit, threads=args.threads,
+        frames=results[0].frames,
+    )  # fmt: skip
 
 
 def compare(
@@ -116,23 +162,63 @@ def compare(
                 figures[sequence.name] = score(sequence, tracked.tracks)
                 seconds[sequence.name] = float(tracked.seconds.sum())
                 write(contestant.name, sequence.name, tracked.tracks)
-            results.append(MotResult(contestant.name, contestant.about, figures, seconds, frames))
+            results.append(MotResult(contestant.name, contestant.about, figures, frames, seconds))
     return results
 
 
-def _writer(
-    out: Path | None, contestants: Sequence[MotContestant]
-) -> Callable[[str, str, FloatArray], None]:
-    """What writes OUT/TRACKER/NAME.txt. Raises DataError when the folders cannot be made."""
-    if out is None:
+def score_results(
+    paths: Mapping[str, Path], answers: Sequence[MotAnswer], save: Path | None = None
+) -> list[MotResult]:
+    """Score results on disk, by the trackers' names. Raises DataError naming file and line."""
+    tracks = {}
+    with progress(len(paths) * len(answers), "results") as (say, tick):
+        for tracker, answer in product(paths, answers):
+            say(f"{tracker} on {answer.name}")
+            tracks[tracker, answer.name] = answer.read(paths[tracker])
+            tick()
+    write = _writer(save, list(paths))  # nothing is written where one of them cannot be read
+    for (tracker, sequence), rows in tracks.items():
+        write(tracker, sequence, rows[:, :COLUMNS])
+    frames = {answer.name: answer.frames for answer in answers}
+    return [
+        MotResult(
+            tracker,
+            f"results in {path}",
+            {answer.name: score(answer, tracks[tracker, answer.name]) for answer in answers},
+            frames,
+        )
+        for tracker, path in paths.items()
+    ]
+
+
+def _by_tracker(paths: Sequence[Path], answers: Sequence[MotAnswer]) -> dict[str, Path]:
+    """Results by the name of their tracker, which is that of the folder or file."""
+    named: dict[str, Path] = {}
+    for path in paths:
+        is_file = path.is_file()
+        if is_file and len(answers) > 1:
+            raise DataError(
+                f"--results {path} is one file, but the truth has {len(answers)} sequences; give a "
+                "folder of NAME.txt, or choose with --sequences NAME"
+            )
+        name = path.stem if is_file else path.resolve().name
+        if name in named:
+            raise DataError(f"--results {path}: two results are named '{name}'; rename one")
+        named[name] = path
+    return named
+
+
+def _writer(save: Path | None, trackers: Sequence[str]) -> Callable[[str, str, FloatArray], None]:
+    """What writes SAVE/TRACKER/NAME.txt. Raises DataError when the folders cannot be made."""
+    if save is None:
         return lambda tracker, sequence, tracks: None
     # No colon in the name of a folder: rsync takes what is before it for a host.
-    folders = {c.name: out / c.name.replace(":", "-") for c in contestants}
+    folders = {tracker: save / tracker.replace(":", "-") for tracker in trackers}
     for folder in folders.values():
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DataError(f"--out {folder} cannot be made: {error.strerror}") from None
+            raise DataError(f"--save {folder} cannot be made: {error.strerror}") from None
     return lambda tracker, sequence, tracks: write_tracks(
         folders[tracker] / f"{sequence}.txt", tracks
     )

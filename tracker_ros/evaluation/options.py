@@ -41,6 +41,26 @@ def add_shared_options(parser: argparse.ArgumentParser, *, data_required: bool =
     )
 
 
+def where_the_truth_is(args: argparse.Namespace) -> Path:
+    """Of --data, --truth and --results: what to score by.
+
+    Raises DataError when the options contradict each other.
+    """
+    if args.results is None and (args.data is None or args.truth is not None):
+        raise DataError(
+            "--data DIR is needed to run trackers; or --results DIR with --truth PATH or "
+            "--data DIR to score results"
+        )
+    if args.results is not None:
+        if (args.data is None) == (args.truth is None):
+            raise DataError("--results needs one of --truth PATH and --data DIR: what is right")
+        if args.tracker:
+            raise DataError("--results runs no tracker; leave out --results or --tracker")
+    path = args.data if args.truth is None else args.truth
+    assert isinstance(path, Path)
+    return path
+
+
 def require_writable_json(path: Path | None) -> None:
     """Raise DataError before anything runs when the figures could not be written there."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):

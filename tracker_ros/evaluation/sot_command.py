@@ -13,13 +13,14 @@ from tracker_ros.evaluation.datasets import VideoSequence
 from tracker_ros.evaluation.formats import FORMATS, DataSet, load_sequences
 from tracker_ros.evaluation.one_pass import warm_up
 from tracker_ros.evaluation.one_pass_protocols import GOT10K, LASOT, OTB, VISIBLE
-from tracker_ros.evaluation.opencv_trackers import OPENCV_TRACKERS
+from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS
 from tracker_ros.evaluation.options import (
     add_shared_options,
     at_least_one,
     opencv_threads,
     progress,
     require_writable_json,
+    where_the_truth_is,
     write_json,
 )
 from tracker_ros.evaluation.protocol import Protocol
@@ -57,6 +58,7 @@ EPILOG = """\
 examples:
   tracker_ros eval sot --data sequences --limit 300
   tracker_ros eval sot --data sequences --tracker siamrpnpp --tracker kcf --json result.json
+  tracker_ros eval sot --data sequences --tracker nanotrack --nanotrack nanotrack_v2
   tracker_ros eval sot --data OTB100 --save results
   tracker_ros eval sot --data vot2018 --tracker siamrpnpp --challenge vot2018 --save results
   tracker_ros eval sot --results results/siamrpnpp --truth VOT2018.json
@@ -80,9 +82,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tracker",
         action="append",
         metavar="NAME",
-        help=f"{', '.join((*TRACKERS, *OPENCV_TRACKERS))}, a model card's name, or the path of a "
-        f"card (.yaml); repeat it to compare (default: {' and '.join(TRACKERS)})",
+        help=f"{', '.join((*TRACKERS, *OPENCV_TRACKERS, NANOTRACK))}, a model card's name, or the "
+        f"path of a card (.yaml); repeat it to compare (default: {' and '.join(TRACKERS)})",
     )
+    parser.add_argument(
+        "--nanotrack", type=Path, metavar="DIR",
+        help="folder of NanoTrack's backbone and head (ONNX), for --tracker nanotrack",
+    )  # fmt: skip
     parser.add_argument(
         "--results", nargs="+", type=Path, metavar="DIR",
         help="score these results, a folder for each tracker, and run nothing",
@@ -114,14 +120,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything, then measure or read, print the table and write the JSON."""
     require_writable_json(args.json)
-    path = _truth_path(args)
+    path = where_the_truth_is(args)
+    if args.nanotrack is not None and NANOTRACK not in (args.tracker or ()):
+        raise DataError(
+            f"--nanotrack {args.nanotrack}: add --tracker {NANOTRACK}, else nothing uses it"
+        )
     data = load_sequences(
         path, args.format, args.sequences, args.limit, with_images=args.results is None
     )
     protocol = _protocol(args, data, path)
     write = _writer(args.save, protocol)
     if args.results is None:
-        contestants = open_contestants(args.tracker or TRACKERS, threads=args.threads)
+        contestants = open_contestants(
+            args.tracker or TRACKERS, threads=args.threads, nanotrack=args.nanotrack
+        )
         with opencv_threads(args.threads):
             results = compare(contestants, data.sequences, protocol, write)
     else:
@@ -190,23 +202,6 @@ def score_results(
                 tick()
             results[name] = TrackerResult(name, f"results in {folder}", protocol.score(runs))
     return list(results.values())
-
-
-def _truth_path(args: argparse.Namespace) -> Path:
-    """Where the truth is. Raises DataError when the options contradict each other."""
-    if args.results is None and (args.data is None or args.truth is not None):
-        raise DataError(
-            "--data DIR is needed to run trackers; or --results DIR with --truth PATH or "
-            "--data DIR to score results"
-        )
-    if args.results is not None:
-        if (args.data is None) == (args.truth is None):
-            raise DataError("--results needs one of --truth PATH and --data DIR: what is right")
-        if args.tracker:
-            raise DataError("--results runs no tracker; leave out --results or --tracker")
-    path = args.data if args.truth is None else args.truth
-    assert isinstance(path, Path)
-    return path
 
 
 def _protocol(args: argparse.Namespace, data: DataSet, path: Path) -> Protocol[Any]:

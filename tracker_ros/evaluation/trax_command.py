@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "card (.yaml) (default: %(default)s)",
     )
     parser.add_argument(
+        "--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack's ONNX files, for nanotrack"
+    )
+    parser.add_argument(
         "--threads", type=not_negative, default=0, metavar="N",
         help="CPU threads of the network (default: what the engine chooses)",
     )  # fmt: skip
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """
     import trax  # here: --help, and every other command, needs no vot-trax
 
-    contestant = open_contestant(args.tracker, threads=args.threads)
+    contestant = open_contestant(args.tracker, threads=args.threads, nanotrack=args.nanotrack)
     print(f"{contestant.name}: {contestant.about}", file=sys.stderr)
     try:
         server = trax.Server(
