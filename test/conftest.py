@@ -11,6 +11,7 @@ import importlib.util
 import os
 
 LIBRARIES = (
+    "mcap",
     "numpy",
     "onnxruntime",
     "opencv-contrib-python-headless",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
-import lz4.frame
 import pytest
 import yaml
 from bag_files import (
@@ -23,12 +24,13 @@ from bag_files import (
 )
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
-from tracker_ros.bags import mcap_writer
 from tracker_ros.bags.bag import Topic, describe, no_image_topic
+from tracker_ros.bags.mcap_writer import McapStorage
 from tracker_ros.bags.qos import Qos, Time, dump, parse
 from tracker_ros.bags.reader import open_bag
 from tracker_ros.errors import DataError
 
+ROOT = Path(__file__).parents[2]
 MCAP, SQLITE = StoragePlugin.MCAP, StoragePlugin.SQLITE3
 PLAIN, FILE = CompressionMode.NONE, CompressionMode.FILE
 EACH, CHUNK = CompressionMode.MESSAGE, CompressionMode.STORAGE
@@ -86,9 +88,8 @@ def test_a_file_is_read_without_its_folder(
         assert [(t.type, t.definition) for t in reader.topics] == [(CUSTOM, DEFINITION)] * 2
 
 
-def test_chunks_of_lz4_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcap_writer.compression, "compress", lz4.frame.compress)
-    storage = mcap_writer.McapStorage(tmp_path / "drive.mcap", "lz4")
+def test_chunks_of_lz4_are_read(tmp_path: Path) -> None:
+    storage = McapStorage(tmp_path / "drive.mcap", "lz4")
     storage.add(1, Topic("/left", CUSTOM, definition=DEFINITION))
     content = messages(900, topics=["/left"])
     for _, time, data in content:
@@ -231,6 +232,22 @@ def test_a_ros1_bag_is_refused_with_what_to_do_whatever_its_name(tmp_path: Path)
         (tmp_path / name).write_bytes(b"#ROSBAG V2.0\n" + bytes(99))
         with pytest.raises(DataError, match=rf"{name} is a ROS 1 bag; rosbags-convert makes"):
             open_bag(tmp_path / name)
+
+
+def test_without_the_package_mcap_its_bags_are_refused_and_the_others_read(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['mcap'] = None; from pathlib import Path; "
+        "from tracker_ros.bags.reader import open_bag\n"
+        "try: print(open_bag(Path(sys.argv[1])).count)\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    said = []
+    for name, storage in (("one", SQLITE), ("other", MCAP)):
+        bag = record(tmp_path / name, messages(4), storage)
+        command = [sys.executable, "-c", code, str(bag)]
+        said.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout)
+    assert said[0] == "4\n"
+    assert said[1].startswith("DataError") and "which needs mcap: pip install 'mcap" in said[1]
 
 
 def test_what_is_not_there_or_no_bag_is_named(tmp_path: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tracker_ros.errors import DataError
 
@@ -15,31 +14,10 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _SMALL = 1 << 12
 
 
-def _zstd() -> ModuleType:
-    try:  # here: most bags need neither, and both come with rosbags, which is in no distribution
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
-    except ImportError as error:
-        raise DataError(
-            f"the bag is compressed with zstd and {error.name} is missing: "
-            "pip install backports.zstd"
-        ) from error
-    return zstd
-
-
-def _lz4() -> ModuleType:
-    try:
-        import lz4.frame  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise DataError("the bag is compressed with lz4: pip install lz4") from error
-    return lz4.frame  # type: ignore[no-any-return]
-
-
-def compress(data: bytes, level: int = 1) -> bytes:
-    """Compress with zstd. Level 1: a raw camera image gains little by higher ones."""
-    return bytes(_zstd().compress(data, level))
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    def decompress(self, data: bytes | memoryview, /) -> bytes: ...
 
 
 def decompress(data: bytes | memoryview, compression: str) -> tuple[bytes | memoryview, bool]:
@@ -50,9 +28,10 @@ def decompress(data: bytes | memoryview, compression: str) -> tuple[bytes | memo
     """
     if not compression:
         return data, True
+    decompressor, error = _decompressor(compression)
     try:
-        return _whole(data, compression), True
-    except _errors(compression):
+        return decompressor.decompress(data), decompressor.eof
+    except error:
         return _before_the_error(data, compression), False
 
 
@@ -62,16 +41,17 @@ def unpack_file(path: Path, target: Path) -> bool:
     Of a file that was cut, `target` holds what came before. Raises DataError when the target
     cannot be written.
     """
-    decompressor = _zstd().ZstdDecompressor()
+    zstandard = _zstandard()
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
     try:
         with path.open("rb") as source, target.open("wb") as sink:
             while piece := source.read(_SMALL):
                 while piece:
                     if decompressor.eof:
-                        decompressor = _zstd().ZstdDecompressor()
+                        decompressor = zstandard.ZstdDecompressor().decompressobj()
                     sink.write(decompressor.decompress(piece))
-                    piece = decompressor.unused_data if decompressor.eof else b""
-    except _errors("zstd"):
+                    piece = decompressor.unused_data
+    except zstandard.ZstdError:
         return False
     except OSError as error:
         raise DataError(
@@ -81,27 +61,35 @@ def unpack_file(path: Path, target: Path) -> bool:
     return bool(decompressor.eof)
 
 
-def _errors(compression: str) -> tuple[type[Exception], ...]:
-    return (_zstd().ZstdError if compression == "zstd" else RuntimeError, EOFError)
+def _zstandard() -> ModuleType:
+    try:  # here: most bags need neither; both come with mcap
+        import zstandard
+    except ImportError as error:
+        raise DataError("the bag is compressed with zstd: pip install 'zstandard>=0.19'") from error
+    return zstandard
 
 
-def _whole(data: bytes | memoryview, compression: str) -> bytes:
+def _decompressor(compression: str) -> tuple[_Decompressor, type[Exception]]:
+    """What undoes it, and the error of data that are spoiled."""
     if compression == "zstd":
-        return bytes(_zstd().decompress(data))
+        zstandard = _zstandard()
+        return zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError
     if compression == "lz4":
-        return bytes(_lz4().decompress(data))
+        try:
+            import lz4.frame  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise DataError("the bag is compressed with lz4: pip install 'lz4>=4.0'") from error
+        return lz4.frame.LZ4FrameDecompressor(), RuntimeError
     raise DataError(f"compression '{compression}' is not known; zstd and lz4 are")
 
 
 def _before_the_error(data: bytes | memoryview, compression: str) -> bytes:
     """In small steps, because of a step with an error in it nothing is given."""
-    decompressor = (
-        _zstd().ZstdDecompressor() if compression == "zstd" else _lz4().LZ4FrameDecompressor()
-    )
+    decompressor, error = _decompressor(compression)
     parts: list[bytes] = []
     for at in range(0, len(data), _SMALL):
         try:
-            parts.append(decompressor.decompress(bytes(data[at : at + _SMALL])))
-        except _errors(compression):
+            parts.append(decompressor.decompress(data[at : at + _SMALL]))
+        except error:
             break
     return b"".join(parts)

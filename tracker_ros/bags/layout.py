@@ -39,6 +39,11 @@ def ros1(path: Path) -> DataError:
     return DataError(f"{path} is a ROS 1 bag; rosbags-convert makes a ROS 2 bag of it")
 
 
+def without_mcap(path: Path) -> DataError:
+    """The error for an mcap bag where the package mcap, or what it needs, is not installed."""
+    return DataError(f"{path} is an mcap bag, which needs mcap: pip install 'mcap>=1.2'")
+
+
 def layout_of(path: Path) -> Layout:
     """Find the files of a bag. Raises DataError when there are none."""
     if not path.exists():

@@ -1,9 +1,11 @@
-"""Reads an mcap file by its index; without a sound one, by what `recovery.scan` finds."""
+"""Reads an mcap file by its index; without a sound one, by what `recovery.scan` finds.
+
+Unlike mcap.reader it holds few chunks at a time however they overlap, and goes on after a bad one.
+"""
 
 from __future__ import annotations
 
 import os
-import struct
 import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
@@ -11,27 +13,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from mcap.opcode import Opcode
+from mcap.records import ChunkIndex, Footer, Statistics
+from mcap.writer import MCAP0_MAGIC as MAGIC
+
 from tracker_ros.bags.bag import BagMessage, Topic
 from tracker_ros.bags.compression import decompress
 from tracker_ros.bags.layout import merge_topics
 from tracker_ros.bags.mcap_records import (
     BROKEN,
-    CHUNK,
-    CHUNK_HEAD,
-    CHUNK_INDEX,
-    FOOTER,
-    MAGIC,
-    MESSAGE,
     MESSAGE_HEAD,
     RECORD,
-    STATISTICS,
     Channels,
-    Fields,
+    fields,
     records,
 )
 from tracker_ros.bags.order import Due, by_time
 
 _FOOTER_SIZE = RECORD.size + 20 + len(MAGIC)
+_CHUNK_HEAD = 100
+"""More bytes than a chunk has before its data."""
 _HELD = 32 << 20
 """Bytes of blocks that one iteration keeps in memory, beside the newest."""
 
@@ -122,21 +123,18 @@ class McapFile:
         raw = memoryview(self.read(block.at, block.size))
         if not block.is_chunk:
             return raw, ""
+        # not mcap's Chunk, which copies the data and promises nothing of a cut one
+        head = fields(raw[:_CHUNK_HEAD])
         try:
-            if (op := RECORD.unpack_from(raw)[0]) != CHUNK:
+            if (op := head.read1()) != Opcode.CHUNK:
                 return memoryview(b""), f"a record {op} stands where a chunk should"
-            length = RECORD.unpack_from(raw)[1]
-            fields = Fields(raw[RECORD.size :])
-            _, _, size, crc = CHUNK_HEAD.unpack(fields.bytes(CHUNK_HEAD.size))
-            compression, packed = fields.string(), fields.number(8)
-            present = fields.bytes(min(packed, fields.left))
-        except BROKEN as error:
-            return memoryview(b""), f"its chunk cannot be read: {error}"
-        if packed + CHUNK_HEAD.size + 12 + len(compression) > length:
-            return memoryview(b""), f"a chunk of {length} bytes says that it holds {packed}"
-        data, complete = decompress(present, compression)
+            *_, size = (head.read8() for _ in range(4))  # length, first and last time before it
+            crc, compression, packed = head.read4(), head.read_prefixed_string(), head.read8()
+        except BROKEN:
+            return memoryview(b""), "the head of a chunk cannot be read"
+        data, complete = decompress(raw[head.count : head.count + packed], compression)
         view = memoryview(data)
-        if len(present) < packed or not complete or len(view) != size:
+        if not complete or len(view) != size:
             return view, f"{len(view)} of the {size} bytes of a chunk can be read"
         if crc and zlib.crc32(view) != crc:
             return memoryview(b""), "the checksum of a chunk is wrong"
@@ -164,7 +162,7 @@ class McapFile:
         data, read_up_to = held.records(block), 0
         for op, begin, stop in records(data):
             read_up_to = stop
-            if op == MESSAGE:
+            if op == Opcode.MESSAGE:
                 key, _, time, _ = MESSAGE_HEAD.unpack_from(data, begin)
                 if key in chosen and first <= time <= last:
                     entries.append((time, key, begin + MESSAGE_HEAD.size, stop))
@@ -189,12 +187,13 @@ class McapFile:
     def _index(self) -> Contents | None:
         """None when there is no index, or one that does not list all messages."""
         tail = self.read(max(self.size - _FOOTER_SIZE, 0), _FOOTER_SIZE)
-        if len(tail) < _FOOTER_SIZE or not tail.endswith(MAGIC) or tail[0] != FOOTER:
+        if len(tail) < _FOOTER_SIZE or not tail.endswith(MAGIC) or tail[0] != Opcode.FOOTER:
             return None
-        summary, _, crc = struct.unpack_from("<QQI", tail, RECORD.size)
-        if not 0 < summary < self.size - _FOOTER_SIZE:
+        footer: Footer = Footer.read(fields(tail[RECORD.size :]))
+        start, crc = footer.summary_start, footer.summary_crc
+        if not 0 < start < self.size - _FOOTER_SIZE:
             return None
-        data = self.read(summary, self.size - _FOOTER_SIZE - summary)
+        data = self.read(start, self.size - _FOOTER_SIZE - start)
         if crc and zlib.crc32(tail[: RECORD.size + 16], zlib.crc32(data)) != crc:
             return None
         channels, blocks, total, listed = Channels(), [], -1, 0
@@ -202,20 +201,19 @@ class McapFile:
         for op, begin, stop in records(memoryview(data)):
             body = memoryview(data)[begin:stop]
             channels.add(op, body)
-            if op == CHUNK_INDEX:
-                first, last, at, size = struct.unpack_from("<QQQQ", body)
-                fields = Fields(body[32:])
-                indexes = len(fields.bytes(fields.number(4))) // 10
-                count = (fields.number(8) - indexes * (RECORD.size + 6)) // 16
+            if op == Opcode.CHUNK_INDEX:
+                chunk: ChunkIndex = ChunkIndex.read(fields(body))
+                heads = len(chunk.message_index_offsets) * (RECORD.size + 6)
+                count = (chunk.message_index_length - heads) // 16
                 listed += count
                 if count:
-                    blocks.append(Block(first, last, at, size, is_chunk=True))
-            elif op == STATISTICS:
-                total = struct.unpack_from("<Q", body)[0]
-                pairs = Fields(body[42:])
-                for _ in range(pairs.number(4) // 10):
-                    key = pairs.number(2)
-                    counts[key] = pairs.number(8)
+                    span = chunk.message_start_time, chunk.message_end_time
+                    place = chunk.chunk_start_offset, chunk.chunk_length
+                    blocks.append(Block(*span, *place, is_chunk=True))
+            elif op == Opcode.STATISTICS:
+                statistics: Statistics = Statistics.read(fields(body))
+                total = statistics.message_count
+                counts.update(statistics.channel_message_counts)
         if total != listed or total != counts.total() or set(counts) - set(channels.topics):
             return None
         return Contents(channels.topics, counts, blocks)

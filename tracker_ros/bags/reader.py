@@ -14,12 +14,11 @@ from typing import Protocol
 
 from tracker_ros.bags.bag import BagMessage, Topic
 from tracker_ros.bags.compression import ZSTD_MAGIC, decompress, unpack_file
-from tracker_ros.bags.layout import layout_of, merge_topics, ros1, unreadable
-from tracker_ros.bags.mcap import McapFile
-from tracker_ros.bags.mcap_records import MAGIC
+from tracker_ros.bags.layout import layout_of, merge_topics, ros1, unreadable, without_mcap
 from tracker_ros.bags.order import Due, by_time
 from tracker_ros.bags.sqlite import open_sqlite
 
+MCAP_MAGIC = b"\x89MCAP0\r\n"
 SQLITE_MAGIC = b"SQLite format 3\0"
 FOREVER = 2**63 - 1
 
@@ -169,7 +168,11 @@ class BagReader:
                 )
             head = _head(path)
         storage: Storage
-        if head.startswith(MAGIC):
+        if head.startswith(MCAP_MAGIC):
+            try:  # here: mcap is in no ROS distribution, and bags of sqlite3 do without
+                from tracker_ros.bags.mcap import McapFile
+            except ImportError as error:
+                raise without_mcap(file) from error
             storage = McapFile(path, name)
         elif head.startswith(SQLITE_MAGIC):
             storage = open_sqlite(path, name)

@@ -8,32 +8,16 @@ reached the disk.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
+from mcap.opcode import Opcode
+from mcap.writer import MCAP0_MAGIC as MAGIC
+
+from tracker_ros.bags.cut import before_zeros, seconds
 from tracker_ros.bags.mcap import Block, Contents, McapFile
-from tracker_ros.bags.mcap_records import (
-    CHANNEL,
-    CHUNK,
-    DATA_END,
-    FOOTER,
-    MAGIC,
-    MESSAGE,
-    MESSAGE_HEAD,
-    RECORD,
-    SCHEMA,
-    Channels,
-    records,
-)
+from tracker_ros.bags.mcap_records import BROKEN, MESSAGE_HEAD, RECORD, Channels, records
 
 _RUN = 4 << 20
 """Bytes of messages outside of chunks that are taken together."""
-_SECTOR = 512
-"""What a disk writes at once: zeros of a lost write begin at a multiple of it."""
-
-
-def seconds(nanoseconds: int) -> str:
-    """A time of recording as the words about damage have it."""
-    return f"{nanoseconds // 10**9}.{nanoseconds % 10**9 // 10**6:03d} s"
 
 
 def scan(file: McapFile) -> tuple[Contents, str]:
@@ -71,18 +55,18 @@ class _Scan:
             if op == 0:
                 self._where = "where zeros begin"
                 break
-            if op == CHUNK:
+            if op == Opcode.CHUNK:
                 self._end_run(self._at)
                 self._chunk(min(stop, self._sound_end), cut=stop > self._sound_end)
                 self._run_at = stop
             if stop > self._sound_end:
                 self._where = f"in the middle of {_NAMES.get(op, 'a record')}"
                 break
-            if op == MESSAGE and length >= MESSAGE_HEAD.size:
+            if op == Opcode.MESSAGE and length >= MESSAGE_HEAD.size:
                 self._count(self._file.read(self._at + RECORD.size, MESSAGE_HEAD.size))
-            elif op in (SCHEMA, CHANNEL):
+            elif op in (Opcode.SCHEMA, Opcode.CHANNEL):
                 self._add(op, self._file.read(self._at + RECORD.size, length))
-            self._no_more_messages = op in (DATA_END, FOOTER)
+            self._no_more_messages = op in (Opcode.DATA_END, Opcode.FOOTER)
             self._at = stop
             if self._at - self._run_at > _RUN:
                 self._end_run(self._at)
@@ -116,9 +100,9 @@ class _Scan:
         read_up_to = 0
         for op, begin, end in records(data):
             body = data[begin:end]
-            if op == MESSAGE:
+            if op == Opcode.MESSAGE:
                 self._count(body)
-            elif op in (SCHEMA, CHANNEL):
+            elif op in (Opcode.SCHEMA, Opcode.CHANNEL):
                 self._add(op, body)
             read_up_to = end
         if self._span is not None:
@@ -140,8 +124,9 @@ class _Scan:
     def _add(self, op: int, body: bytes | memoryview) -> None:
         try:
             self.channels.add(op, body)
-        except ValueError as error:
-            self._file.spoiled(Block(0, 0, self._at, 0, is_chunk=False), str(error))
+        except BROKEN:
+            what = "a schema or channel cannot be read"
+            self._file.spoiled(Block(0, 0, self._at, 0, is_chunk=False), what)
 
     def _end_run(self, stop: int) -> None:
         if self._span is not None:
@@ -152,21 +137,9 @@ class _Scan:
         self._run_at = stop
 
 
-_NAMES = {CHUNK: "a chunk", MESSAGE: "a message", SCHEMA: "a schema", CHANNEL: "a channel"}
-
-
-def before_zeros(read: Callable[[int, int], bytes], size: int) -> int:
-    """Where zeros that may be a lost write begin; the size of the file when it ends otherwise.
-
-    read: gives bytes from a place on, so many.
-    """
-    end = size
-    while end > 0:
-        start = max(end - (1 << 20), 0)
-        data = read(start, end - start).rstrip(b"\0")
-        if data:
-            end = start + len(data)
-            break
-        end = start
-    begin = -(-end // _SECTOR) * _SECTOR
-    return begin if size - begin >= _SECTOR else size
+_NAMES = {
+    Opcode.CHUNK: "a chunk",
+    Opcode.MESSAGE: "a message",
+    Opcode.SCHEMA: "a schema",
+    Opcode.CHANNEL: "a channel",
+}

@@ -20,8 +20,8 @@ from typing import BinaryIO, NamedTuple
 
 from tracker_ros.bags import qos
 from tracker_ros.bags.bag import BagMessage, Topic
+from tracker_ros.bags.cut import before_zeros, seconds
 from tracker_ros.bags.order import Due
-from tracker_ros.bags.recovery import before_zeros, seconds
 
 _LEAF = 0x0D
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 8: 0, 9: 0}

@@ -16,8 +16,7 @@ import yaml
 
 from tracker_ros.bags import qos
 from tracker_ros.bags.bag import Topic
-from tracker_ros.bags.layout import METADATA
-from tracker_ros.bags.mcap_writer import McapStorage
+from tracker_ros.bags.layout import METADATA, without_mcap
 from tracker_ros.bags.sqlite_writer import SqliteStorage
 from tracker_ros.errors import DataError
 
@@ -173,6 +172,10 @@ class BagWriter:
         if not self._is_file:
             self._result.mkdir()
         if self._storage == "mcap":
+            try:  # here: mcap is in no ROS distribution, and bags of sqlite3 do without
+                from tracker_ros.bags.mcap_writer import McapStorage
+            except ImportError as error:
+                raise without_mcap(self.path) from error
             self._open = McapStorage(self._file, self._compression)
         else:
             self._open = SqliteStorage(self._file)
