@@ -76,7 +76,7 @@ def _decompressor(compression: str) -> tuple[_Decompressor, type[Exception]]:
         return zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError
     if compression == "lz4":
         try:
-            import lz4.frame  # type: ignore[import-untyped]
+            import lz4.frame
         except ImportError as error:
             raise DataError("the bag is compressed with lz4: pip install 'lz4>=4.0'") from error
         return lz4.frame.LZ4FrameDecompressor(), RuntimeError

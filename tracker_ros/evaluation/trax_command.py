@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "card (.yaml) (default: %(default)s)",
     )
     parser.add_argument(
-        "--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack's ONNX files, for nanotrack"
+        "--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack's ONNX files"
     )
     parser.add_argument(
         "--threads", type=not_negative, default=0, metavar="N",

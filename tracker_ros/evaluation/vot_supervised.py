@@ -80,11 +80,9 @@ class SupervisedProtocol(Protocol[Supervised]):
         Column("eao", "EAO", "expected average overlap, of all sequences together"),
     )
 
-    @property
-    def convention(self) -> str:  # type: ignore[override]
-        """What is scored, in words."""
+    def __post_init__(self) -> None:
         low, high = CHALLENGES[self.challenge]
-        return (
+        self.convention = (
             f"{self.challenge}: polygons clipped to the image, a start {SKIP} frames after each "
             f"failure, EAO over {low} to {high} frames"
         )
