@@ -58,6 +58,7 @@ INSTALL = {
     "torch": "./run train installs it; elsewhere: pip install 'tracker_ros[train]'",
     "tqdm": "pip install tqdm",
     "trax": "./run trax installs it; elsewhere: pip install 'vot-trax>=4.0'",
+    "ray": "./run replay --ray installs it; elsewhere: pip install 'tracker_ros[ray]'",
     "jinja2": "pip install 'jinja2>=3.0'",
     # Without its dependencies: among them is an OpenCV that would overwrite ours.
     "trackeval": "./run eval mot installs it; elsewhere: pip install --no-deps trackeval==1.3.0",

@@ -21,6 +21,7 @@ from tracker_ros.mot.open import MULTI_TRACKERS
 from tracker_ros.replay.figures import FIGURES, names_for, parse_limits, shown
 from tracker_ros.replay.job import MOT, RATES, SOT, Job, parse_wish
 from tracker_ros.replay.junit import write_junit
+from tracker_ros.replay.many import Fleet, replay_many
 from tracker_ros.replay.outcome import Outcome
 from tracker_ros.replay.run import Progress
 from tracker_ros.replay.work import run_job
@@ -105,6 +106,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fail where a figure is higher: " + _figures("lower"))  # fmt: skip
     add("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML there")
 
+    many = parser.add_argument_group("many bags")
+    add = many.add_argument
+    add("--jobs", type=_count, default=0, metavar="N",
+        help="bags at a time, each in a process with its share of the cores (default: one after "
+        "the other; with --ray as many as the cluster takes)")  # fmt: skip
+    add("--ray", default="", metavar="ADDRESS",
+        help="replay on the Ray cluster at auto, HOST:PORT or ray://HOST:PORT; its nodes must see "
+        "the bags at the same paths")  # fmt: skip
+    add("--retries", type=_count, default=1, metavar="N",
+        help="how often a bag is replayed anew after a crash or the loss of its worker (default: "
+        "%(default)s)")  # fmt: skip
+    add("--resume", action="store_true",
+        help="keep the results that are there, where bag, options, models and versions are still "
+        "the same")  # fmt: skip
+
     left = parser.add_argument_group("what is left behind")
     add = left.add_argument
     add("--bag", dest="keep", choices=("all", "outputs", "none"), default="all",
@@ -117,6 +133,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay, tell, and say by the exit code whether all limits were kept."""
     jobs = read_jobs(args)
+    if len(jobs) > 1 or args.ray or args.resume:
+        fleet = Fleet(args.jobs, args.ray, args.retries, args.resume)
+        return replay_many(jobs, args.out or Path("replay"), fleet, args.junit)
     outcome = _run_one(jobs[0])
     print(as_table(outcome))
     print(f"results in {jobs[0].out}")
@@ -226,6 +245,12 @@ def _seconds(text: str) -> float:
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds from 0 up")
     return value
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 up")
+    return int(text)
 
 
 def _figures(better: str) -> str:

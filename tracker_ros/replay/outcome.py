@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracker_ros.replay.figures import Check, Limit
+from tracker_ros.replay.figures import FIGURES, Check, Limit
 from tracker_ros.replay.result import ReplayResult
 from tracker_ros.replay.score import Score
 
@@ -92,6 +92,17 @@ class Outcome:
             duration=float(document["duration"]),
             wall=float(document["wall"]),
         )
+
+
+def means(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """The mean of every figure, over the bags that have it; nan and inf are left out."""
+    found = {}
+    for name in FIGURES:
+        values = [outcome.figures.get(name, math.nan) for outcome in outcomes]
+        known = [value for value in values if math.isfinite(value)]
+        if known:
+            found[name] = sum(known) / len(known)
+    return found
 
 
 def _to_json(value: float) -> float | str | None:

@@ -37,12 +37,13 @@ class Recorder:
     def __enter__(self) -> Recorder:
         if self.path is not None:
             self._remove_old(self.path)
-            writer = BagWriter(self.path, storage=self._storage)
-            self._writer = self._stack.enter_context(writer)
-            for topic in self._copies:
-                writer.add_topic(topic)
-            writer.add_topic(own_topic(self.names["tracks"], TRACKS))
-            writer.add_topic(own_topic(self.names["status"], STATUS))
+            with ExitStack() as stack:  # what stops this leaves nothing half begun
+                writer = stack.enter_context(BagWriter(self.path, storage=self._storage))
+                for topic in self._copies:
+                    writer.add_topic(topic)
+                writer.add_topic(own_topic(self.names["tracks"], TRACKS))
+                writer.add_topic(own_topic(self.names["status"], STATUS))
+                self._writer, self._stack = writer, stack.pop_all()
         return self
 
     def _remove_old(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tracker_ros.evaluation.report import describe_cpu, library_versions
 from tracker_ros.replay.charts import accuracy_curves, latency_histogram, stage_rows
 from tracker_ros.replay.figures import FIGURES, Check, shown
 from tracker_ros.replay.moments import ImageOf, pictures, worst_moments
-from tracker_ros.replay.outcome import Outcome
+from tracker_ros.replay.outcome import Outcome, means
 from tracker_ros.replay.result import ReplayResult
 from tracker_ros.replay.score import Score
 from tracker_ros.replay.svg import clock
@@ -103,7 +104,7 @@ def write_index(path: Path, outcomes: Sequence[Outcome], title: str = "Replays")
         names=names,
         about={name: FIGURES[name].about for name in names},
         shown=shown,
-        means={name: _mean(done, name) for name in names},
+        means={**dict.fromkeys(names, math.nan), **means(done)},
         totals={
             name: sum(outcome.figures.get(name, 0.0) for outcome in done)
             for name in names
@@ -182,12 +183,6 @@ def _what_ran(result: ReplayResult, score: Score) -> list[tuple[str, str]]:
         ("sha256 of the tracks", result.digest),
     ]
     return [(name, value) for name, value in rows if value]
-
-
-def _mean(outcomes: Sequence[Outcome], name: str) -> float:
-    values = [outcome.figures.get(name, float("nan")) for outcome in outcomes]
-    known = [value for value in values if abs(value) < float("inf")]
-    return sum(known) / len(known) if known else float("nan")
 
 
 def _stamp(ns: int) -> str:
