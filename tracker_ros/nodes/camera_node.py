@@ -6,7 +6,7 @@ import argparse
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,8 +17,13 @@ import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from tracker_ros.bags.bag import COMPRESSED_IMAGE, IMAGE
+from tracker_ros.bags.qos import Qos
+from tracker_ros.bags.types import own_topic
+from tracker_ros.bags.writer import SUFFIXES, BagWriter
 from tracker_ros.demo.bag import BagMessage, BagSource
 from tracker_ros.demo.film import FilmWriter
 from tracker_ros.demo.sources import (
@@ -63,7 +68,11 @@ class Shot:
 class FramePublisher:
     """Publishes frames, and for each its header on `camera_info`, beside the image's topic."""
 
-    def __init__(self, node: Any, *, reliable: bool, compressed: bool, frame_id: str) -> None:
+    def __init__(
+        self, node: Any, *, reliable: bool, compressed: bool, frame_id: str,
+        bag: BagWriter | None = None,
+    ) -> None:  # fmt: skip
+        """bag: gets every image, too."""
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST, depth=5, reliability=reliability,
@@ -76,6 +85,11 @@ class FramePublisher:
             self._images = node.create_publisher(CompressedImage, compressed_topic(image), qos)
         else:
             self._images = node.create_publisher(Image, image, qos)
+        self._bag = bag
+        if bag is not None:
+            offered = Qos(depth=5, reliability="reliable" if reliable else "best_effort")
+            kind = COMPRESSED_IMAGE if compressed else IMAGE
+            bag.add_topic(own_topic(self.topic, kind, (offered,)))
         self._infos = node.create_publisher(CameraInfo, camera_info_topic(image), CAMERA_INFO)
         self._message = Image()
         self._message.header.frame_id = frame_id
@@ -105,6 +119,8 @@ class FramePublisher:
             np.frombuffer(message.data, np.uint8)[:] = pixels.reshape(-1)
         self._images.publish(message)
         self._publish_info(message.header, message.width, message.height)
+        if self._bag is not None:
+            self._record(serialize_message(message))
 
     def publish_message(self, message: BagMessage) -> None:
         """Publish a recorded message as it is."""
@@ -113,6 +129,11 @@ class FramePublisher:
         info.header.stamp = Time(sec=message.stamp // 10**9, nanosec=message.stamp % 10**9)
         info.header.frame_id = message.frame_id
         self._publish_info(info.header, message.width, message.height)
+        self._record(message.serialized)
+
+    def _record(self, serialized: bytes) -> None:
+        if self._bag is not None:
+            self._bag.write(self.topic, self._node.get_clock().now().nanoseconds, serialized)
 
     def _publish_info(self, header: Any, width: int, height: int) -> None:
         info = CameraInfo(width=width, height=height)  # K all zero: not calibrated
@@ -159,8 +180,8 @@ def play(
     told = False
     count, first, last = 0, 0.0, 0.0
     start: float | None = None
-    recorded = FilmWriter(args.record, source.fps) if args.record is not None else nullcontext()
-    with recorded as film:
+    filmed = args.record is not None and not is_bag(args.record)
+    with FilmWriter(args.record, source.fps) if filmed else nullcontext() as film:
         for shot in islice(shots(source, loop=args.loop), args.limit):
             now = time.monotonic()
             if start is None or live:
@@ -183,6 +204,11 @@ def play(
             first = first or last
             count += 1
     return count, last - first
+
+
+def is_bag(path: Path | None) -> bool:
+    """Whether what is recorded there becomes a bag, and no film."""
+    return path is not None and path.suffix in SUFFIXES.values()
 
 
 def _sleep_until(deadline: float) -> bool:
@@ -228,7 +254,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="and when so many have subscribed to camera_info (default: %(default)s)",
     )
     parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="also write what is published to this .mp4"
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="write what is published, too: a film (.mp4), or a bag (.mcap, .db3)",
     )
     add_ros_arguments(parser)
 
@@ -243,12 +272,15 @@ def run(args: argparse.Namespace) -> int:
     rclpy.init(args=ros_arguments(args))
     node = rclpy.create_node("camera")
     log = node.get_logger()
+    stack = ExitStack()
     try:
+        bag = stack.enter_context(BagWriter(args.record)) if is_bag(args.record) else None
         publisher = FramePublisher(
             node,
             reliable=args.reliability == "reliable",
             compressed=isinstance(source, BagSource) and source.compressed,
             frame_id=args.frame_id,
+            bag=bag,
         )
         log.info(f"{source.name} at {source.fps:g} Hz on {publisher.topic}, {args.reliability}")
         if args.wait_for_subscriber:
@@ -275,5 +307,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stack.close()  # a recording that was interrupted is a bag, too
         node.destroy_node()
         rclpy.try_shutdown()

@@ -1,0 +1,55 @@
+"""What the camera films can be recorded: a bag to try a replay on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+from harness import TRACKER_ROS, RosProcess
+
+from tracker_ros.bags.bag import IMAGE
+from tracker_ros.bags.reader import open_bag
+from tracker_ros.pipeline.images import decode_image, read_header
+
+FILM = [*TRACKER_ROS, "camera", "--size", "320x240"]
+
+
+def test_every_image_that_was_published_is_in_the_bag(ros_environment: int, tmp_path: Path) -> None:
+    path = tmp_path / "film.mcap"
+    process = RosProcess([*FILM, "--limit", "12", "--record", str(path)])
+    assert process.wait_exit(30.0) == 0
+    with open_bag(path) as bag:
+        (topic,) = bag.topics
+        messages = list(bag.messages())
+    assert (topic.name, topic.type, topic.count) == ("/image", IMAGE, 12)
+    assert topic.qos[0].reliability == "best_effort"
+    assert decode_image(messages[0].data).shape == (240, 320, 3)
+    stamps = [read_header(message.data).ns for message in messages]
+    assert stamps == sorted(set(stamps))
+
+
+def test_a_recording_that_is_interrupted_is_a_whole_bag(
+    ros_environment: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.mcap"
+    process = RosProcess([*FILM, "--loop", "--record", str(path)])
+    process.wait_for("on /image", 30.0)
+    partial = tmp_path / ".film.mcap.partial"
+    deadline = time.monotonic() + 20
+    while not any(file.stat().st_size > 10**6 for file in partial.rglob("*.mcap")):
+        assert time.monotonic() < deadline, process.output
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait_exit() == 0
+    with open_bag(path) as bag:
+        assert not bag.damage and bag.count > 3
+
+
+def test_a_bag_that_is_there_is_not_written_over(ros_environment: int, tmp_path: Path) -> None:
+    path = tmp_path / "film.mcap"
+    path.write_bytes(b"mine")
+    process = RosProcess([*FILM, "--limit", "3", "--record", str(path)])
+    assert process.wait_exit(30.0) == 1
+    assert "is there already" in process.output
+    assert path.read_bytes() == b"mine"
