@@ -81,6 +81,22 @@ def test_got10k_takes_the_frames_of_all_sequences_as_one() -> None:
     assert scored.frames == {"short": 1, "long": 3}
 
 
+def test_got10k_takes_the_frames_of_all_repetitions_as_one(tmp_path: Path) -> None:
+    truth = VideoSequence("ball", (), array(BOX, BOX, BOX))
+    half = [10.0, 10.0, 20.0, 20.0]
+    run = OnePass(0, array(BOX, BOX, BOX), np.empty(0), (array(BOX, BOX, half),))
+    GOT10K.write(tmp_path, "mine", truth, run)
+    (tmp_path / "mine/ball/ball_time.txt").write_text("0\n0.1\n0.1\n")
+    again = GOT10K.read(tmp_path / "mine", truth)
+    scored = GOT10K.score([(truth, again)])
+    for figures in (scored.summary, scored.sequences["ball"]):
+        assert (figures["ao"], figures["sr_50"]) == (pytest.approx(3.5 / 4), 3 / 4)
+    assert scored.frames == {"ball": 2}
+    (tmp_path / "mine/ball/ball_002.txt").rename(tmp_path / "mine/ball/ball_003.txt")
+    with pytest.raises(DataError, match=r"ball_003\.txt is there but ball_002\.txt is not"):
+        GOT10K.read(tmp_path / "mine", truth)
+
+
 def test_lasot_takes_absent_frames_for_failures_and_the_given_box_as_found() -> None:
     truth = sequence(BOX, BOX, ABSENT, BOX)
     scored = LASOT.score([(truth, one_pass([90, 90, 1, 1], BOX, BOX, [14, 14, 40, 20]))])
@@ -162,6 +178,16 @@ def test_a_result_of_another_length_is_refused_with_both(tmp_path: Path) -> None
     (tmp_path / "ball.txt").write_text("1,2,3,4\n" * 3)
     with pytest.raises(DataError, match="has 3 lines but the truth of 'ball' 2 frames"):
         OTB.read(tmp_path, sequence(BOX, BOX))
+
+
+def test_a_longer_result_is_cut_where_the_film_is(tmp_path: Path) -> None:
+    (tmp_path / "ball.txt").write_text("".join(f"{n},2,3,4\n" for n in range(5)))
+    film = sequence(*[BOX] * 5)
+    assert OTB.read(tmp_path, film.cut(3)).boxes[:, 0].tolist() == [0, 1, 2]
+    (tmp_path / "ball.txt").write_text("1,2,3,4\n" * 3)  # as a run over 3 frames saved it
+    assert len(OTB.read(tmp_path, film.cut(3)).boxes) == 3
+    with pytest.raises(DataError, match="has 3 lines but the truth of 'ball' 5 frames; expected"):
+        OTB.read(tmp_path, film.cut(5))
 
 
 def test_a_missing_result_is_refused_by_the_names_it_could_have(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from films import true_lines, write_sequence
 
 from tracker_ros.cli import main
+from tracker_ros.models.card import MODELS
+from tracker_ros.sot import DEFAULT_MODELS
 
 ORACLES = Path(__file__).parents[3] / "shared/data/oracles"
 
@@ -129,6 +132,50 @@ def test_a_figure_that_there_is_not_is_null_in_the_json(
     assert "No EAO: no run reaches 291 frames" in out and "nothing was clipped" in out
 
 
+def test_the_challenge_is_the_one_that_the_path_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/ball.txt").write_text("1\n" + "1,2,30,40\n" * 2)
+    assumed = "EAO: the interval of vot2018 is assumed; --challenge says which it is."
+
+    def convention(place: str, *options: str) -> tuple[str, bool]:
+        truth = tmp_path / "truth" / place
+        truth.mkdir(parents=True, exist_ok=True)
+        (truth / "ball.txt").write_text("1,2,30,40\n" * 3)
+        document = evaluate(
+            tmp_path, "--results", str(tmp_path / "mine"), "--truth", str(truth),
+            "--protocol", "vot-supervised", *options,
+        )  # fmt: skip
+        words = str(document["run"]["convention"]).partition(":")[0]
+        return words, assumed in capsys.readouterr().out
+
+    assert convention("VOT2019") == ("vot2019", False)
+    assert convention("my-vot2016-copy/sequences") == ("vot2016", False)
+    assert convention("cats") == ("vot2018 (assumed)", True)
+    assert convention("cats", "--challenge", "vot2018") == ("vot2018", False)
+    assert convention("vot2016/vot2019") == ("vot2018 (assumed)", True)
+
+
+def test_a_model_whose_card_names_a_path_saves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sequence(tmp_path / "own/ball", true_lines(4))
+    card = tmp_path / "cards/mine.yaml"
+    shutil.copytree(MODELS, card.parent)
+    name = DEFAULT_MODELS["siamfc"]
+    (card.parent / f"{name}.yaml").rename(card)
+    card.write_text(card.read_text().replace(f"name: {name}", "name: ../escaped"))
+    for weights in (card.parent / "weights").glob(f"{name}.*"):
+        path = card.parent / "weights" / f"../escaped{weights.name.removeprefix(name)}"
+        weights.rename(path)
+    line = refusal(
+        capsys, "--data", str(tmp_path / "own"), "--tracker", str(card),
+        "--save", str(tmp_path / "saved"),
+    )  # fmt: skip
+    assert "--save: a tracker named '../escaped' has no folder of that name" in line
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -137,6 +184,11 @@ def test_a_figure_that_there_is_not_is_null_in_the_json(
         (("--results", "r"), "--results needs one of --truth PATH and --data DIR"),
         (("--results", "r", "--truth", "t", "--data", "d"), "--results needs one of"),
         (("--results", "r", "--truth", "t", "--tracker", "kcf"), "--results runs no tracker"),
+        (("--results", "r", "--truth", "t", "--threads", "2"), "leave out --results or --threads"),
+        (
+            ("--results", "r", "--truth", "t", "--protocol", "vot-supervised", "--repeat", "3"),
+            "--results runs no tracker; leave out --results or --repeat",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

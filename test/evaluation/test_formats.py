@@ -135,6 +135,35 @@ def test_vot_mixes_boxes_and_polygons(tmp_path: Path) -> None:
     # A tracker is started on a box as it is, and on a polygon by pysot's rule: 1 px more.
     assert sequence.truth[:2].tolist() == [[120, 90, 60, 48], [120, 90, 61, 49]]
     assert np.isnan(sequence.regions[2]).all() and not sequence.visible[2]
+    for form in ("vot", "pysot"):  # and so it is on the boxes of what is written from it
+        write_sequences(tmp_path / form, form, [sequence])
+        (again,) = load_sequences(tmp_path / form).sequences
+        np.testing.assert_array_equal(again.truth, sequence.truth)
+
+
+def test_polygons_of_other_sizes_in_the_file_do_not_shift_a_box(tmp_path: Path) -> None:
+    lines = [
+        "110,90,150,100,140,140,100,130",
+        "100,90,110,90,120,95,120,105,110,110,105,110,100,105,97,95",
+        "120,90,180,95,150,140",
+        "120,90,60,48",
+    ]
+    boxes = []
+    for number, line in enumerate(lines):
+        folder = write_sequence(tmp_path / f"alone/{number}", true_lines(2))
+        (folder / "img").rename(folder / "color")
+        (folder / "groundtruth.txt").write_text(f"{line}\n{line}\n")
+        boxes.append(load_sequences(folder).sequences[0].truth[0])
+    folder = write_sequence(tmp_path / "mixed", true_lines(len(lines)))
+    (folder / "img").rename(folder / "color")
+    (folder / "groundtruth.txt").write_text("\n".join(lines))
+    mixed = load_sequences(folder).sequences[0]
+    np.testing.assert_array_equal(mixed.truth, boxes)
+    write_sequences(tmp_path / "vot", "vot", [mixed])
+    again = load_sequences(tmp_path / "vot").sequences[0]
+    np.testing.assert_array_equal(again.truth, boxes)
+    assert again.regions is not None and mixed.regions is not None
+    np.testing.assert_array_equal(again.regions, mixed.regions)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +196,7 @@ def test_a_bad_line_of_vot_is_named(tmp_path: Path, file: str, text: str, compla
         ({"gt_rect": [[1, 2, 3, 4], [1, 2]]}, "gt_rect 2: [1, 2] is neither x,y,w,h nor a"),
         ({"gt_rect": [[1, 2, "3", 4]]}, "gt_rect 1: [1, 2, '3', 4] does not hold numbers only"),
         ({"gt_rect": [[1, 2, 3, 4]] * 2, "width": 3}, "'ball' has width 3 and height None"),
+        ({"gt_rect": [[1, 2] * 101]}, "gt_rect 1: a polygon of 101 points; at most 100"),
     ],
 )
 def test_bad_annotations_are_named(
@@ -177,6 +207,36 @@ def test_bad_annotations_are_named(
     with pytest.raises(DataError, match=re.escape(str(path))) as refused:
         load_sequences(path, with_images=False)
     assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../../escaped", "/escaped", "a/b", "a\0b", "a\nb", "\ud800", "b" * 201]
+)
+def test_a_sequence_that_would_be_written_elsewhere_is_refused(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({name: {"gt_rect": [[1, 2, 3, 4]] * 3, "img_names": []}}))
+    out = tmp_path / "deep/er/out"
+    words = ["eval", "convert", "--data", str(path), "--to", "vot", "--out", str(out)]
+    assert main(words) == 2
+    line = capsys.readouterr().err
+    assert f"{path}: a sequence cannot be named {json.dumps(name)}: results" in line
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_two_files_of_annotations_one_has_to_be_named(tmp_path: Path) -> None:
+    text = json.dumps({"ball": {"gt_rect": [[1, 2, 3, 4]] * 3}})
+    first, second, hidden = (tmp_path / name for name in ("VOT2018.json", "b.json", "._b.json"))
+    first.write_text(text)
+    hidden.write_text("no JSON")
+    assert load_sequences(tmp_path, with_images=False).path == first
+    second.write_text(text)
+    with pytest.raises(
+        DataError, match=r"several JSON files: VOT2018\.json, b\.json; name the one"
+    ):
+        load_sequences(tmp_path, with_images=False)
+    assert load_sequences(second, with_images=False).path == second
 
 
 def test_annotations_without_images_serve_to_score_only(tmp_path: Path) -> None:
@@ -217,6 +277,44 @@ def test_convert_writes_another_form(tmp_path: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert main([*words, "--out", str(tmp_path / "out")]) == 2
     assert "is there and not empty" in capsys.readouterr().err
+
+
+def test_what_got10ks_toolkit_asks_for_is_there(tmp_path: Path) -> None:
+    film = films(tmp_path)[1]
+    film.truth[3] = [0, 50, 30, 40]
+    film.truth[4] = [300, 50, 20, 40]  # of 320 x 240: up to the right border
+    write_sequences(tmp_path / "val", "got10k", [film])
+    folder = tmp_path / "val/hidden"
+    assert (folder / "cut_by_image.label").read_text().split() == ["0", "0", "0", "1", "1"]
+    assert (folder / "absence.label").read_text().split() == ["0", "0", "1", "0", "0"]
+    # As the toolkit reads it: lines after the first, 'key: value'.
+    lines = (folder / "meta_info.ini").read_text().strip().split("\n")[1:]
+    assert dict(line.split(": ") for line in lines) == {"resolution": "(320, 240)"}
+    assert (tmp_path / "val/list.txt").read_text() == "hidden\n"
+
+
+@pytest.mark.parametrize("out", [".", "..", "new/../..", "/"])
+def test_a_folder_without_a_name_of_its_own_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    film = films(tmp_path)[0]
+    monkeypatch.chdir(tmp_path / "own")
+    with pytest.raises(DataError, match=f"^{re.escape(str(Path(out)))} is there and not empty"):
+        write_sequences(Path(out), "otb", [film])
+
+
+def test_an_empty_folder_may_be_the_one_one_is_in_or_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = films(tmp_path)[0]
+    for name in ("here", "linked"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_sequences(Path(), "otb", [film])
+    (tmp_path / "link").symlink_to("linked")
+    write_sequences(tmp_path / "link/../link", "otb", [film])
+    for name in ("here", "linked"):
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["ball"]
 
 
 def test_nothing_is_left_where_an_image_cannot_be_written(tmp_path: Path) -> None:

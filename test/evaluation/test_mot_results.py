@@ -248,6 +248,8 @@ def test_one_file_for_several_sequences_and_one_name_for_two_trackers_are_refuse
         ("--results r --truth t --tracker sort", "leave out --results or --tracker"),
         ("--results r --truth t --detections det", "leave out --results or --detections"),
         ("--results r --truth t --ablate", "leave out --results or --ablate"),
+        ("--results r --truth t --seed 3", "leave out --results or --seed"),
+        ("--results r --truth t --threads 2", "leave out --results or --threads"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(

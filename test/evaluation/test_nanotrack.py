@@ -61,6 +61,14 @@ def test_eval_refuses_it_without_its_networks_and_them_without_it(
         assert out == "" and err.startswith("error: ") and complaint in err
 
 
+def test_a_server_of_another_tracker_refuses_its_networks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["trax", "--tracker", "siamfc", "--nanotrack", "nano"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: --nanotrack nano: the tracker is siamfc")
+
+
 def test_without_its_networks_it_is_refused_with_what_to_give() -> None:
     with pytest.raises(ModelError, match="--nanotrack DIR"):
         open_contestant("nanotrack")

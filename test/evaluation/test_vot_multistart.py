@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def measure(*overlaps: float) -> AnchorRun:
 def test_a_run_fails_at_the_first_of_ten_low_frames() -> None:
     lost = measure(0.9, 0.8, *[0.1] * 10, 0.9)
     assert (lost.progress, lost.failed) == (3, True)
-    assert lost.overlap.tolist() == pytest.approx([1, 0.9, 0.8, *[0] * 11])
+    assert lost.overlap.tolist() == pytest.approx([0, 0.9, 0.8, *[0] * 11])
 
 
 def test_nine_low_frames_are_no_failure() -> None:
@@ -73,7 +74,30 @@ def test_accuracy_and_robustness_of_two_runs() -> None:
     figures = scored.sequences["made-up"]
     # 20 frames before the end and 5 before the failure, of 40.
     assert figures["robustness"] == pytest.approx(25 / 40) and figures["failures"] == 1
-    assert figures["accuracy"] == pytest.approx((1 + 19 * 0.5 + 1 + 4 * 0.8) / 25)
+    assert figures["accuracy"] == pytest.approx((19 * 0.5 + 4 * 0.8) / 25)
+
+
+@pytest.mark.parametrize(
+    ("overlaps", "accuracy", "robustness", "failures"),
+    [
+        ([0.6] * 99, 0.594, 1, 0),
+        ([0.6] * 20 + [0.0] * 80, 0.571, 0.208, 1),
+        ([0.0] * 8 + [0.6] * 91, 0.546, 1, 0),
+        ([0.0] * 9 + [0.6] * 90, 0, 0, 1),
+        ([0.0] * 30, 0, 0, 1),
+    ],
+    ids=["followed", "lost after 20", "8 low", "9 low", "lost at once"],
+)
+def test_the_given_frame_counts_as_one_without_overlap(
+    overlaps: list[float], accuracy: float, robustness: float, failures: int
+) -> None:
+    """As VOT's toolkit has it: the mean counts it, and ten low frames may begin with it."""
+    film = sequence(len(overlaps) + 1, f0=1)
+    scored = MultiStartProtocol().score([(film, MultiStart({0: run(*overlaps)}, np.empty(0)))])
+    for figures in (scored.sequences["made-up"], scored.summary):
+        assert figures["accuracy"] == pytest.approx(accuracy, abs=5e-4)
+        assert figures["robustness"] == pytest.approx(robustness, abs=5e-4)
+        assert figures["failures"] == failures
 
 
 def test_sequences_weigh_by_their_length_and_by_what_was_followed() -> None:
@@ -84,12 +108,12 @@ def test_sequences_weigh_by_their_length_and_by_what_was_followed() -> None:
     ]
     overall = MultiStartProtocol().score(runs).summary
     assert overall["robustness"] == pytest.approx((1 * 30 + 2 / 12 * 12) / 42)
-    assert overall["accuracy"] == pytest.approx((1 + 29 * 0.6 + 1 + 0.4) / 32)
+    assert overall["accuracy"] == pytest.approx((29 * 0.6 + 0.4) / 32)
 
 
 def test_the_expected_overlap_leaves_out_runs_that_ended_and_keeps_those_that_failed() -> None:
-    ended = AnchorRun(np.array([1, 0.8, 0.6]), 3)
-    failed = AnchorRun(np.array([1, 0.9, 0.0, 0.0]), 2)
+    ended = AnchorRun(np.array([0, 0.8, 0.6]), 3)
+    failed = AnchorRun(np.array([0, 0.9, 0.0, 0.0]), 2)
     curve = expected_overlaps([ended, failed], high=6)
     assert curve[1:3].tolist() == pytest.approx([(0.8 + 0.9) / 2, (0.7 + 0.45) / 2])
     # From here on only the failed one: .9 / 3, and after its end .9 / (j - 1).
@@ -142,7 +166,7 @@ def test_a_tracker_is_run_from_both_ends_and_its_files_are_read_again(tmp_path: 
     x, y = done.runs[11].regions[-1][0]
     assert abs(x - corner(0)[0]) < PATCH[0] / 4 and abs(y - corner(0)[1]) < PATCH[1] / 4
     scored = protocol.score([(film, done)])
-    assert scored.summary["robustness"] == 1 and scored.summary["accuracy"] > 0.7
+    assert scored.summary["robustness"] == 1 and scored.summary["accuracy"] > 0.7 * 11 / 12
     protocol.write(tmp_path, "csrt", film, done)
     names = sorted(path.name for path in (tmp_path / "csrt/baseline/patch").iterdir())
     assert names == ["patch_00000000.txt", "patch_00000011.txt"]
@@ -151,3 +175,16 @@ def test_a_tracker_is_run_from_both_ends_and_its_files_are_read_again(tmp_path: 
     (tmp_path / "csrt/baseline/patch" / names[1]).write_text("1\n1,2,3,4\n")
     with pytest.raises(DataError, match="has 2 lines but a run from frame 12 of 'patch'"):
         protocol.read(tmp_path / "csrt", film)
+
+
+def test_longer_results_are_cut_where_the_film_is(tmp_path: Path) -> None:
+    protocol, film = MultiStartProtocol(), sequence(20, f2=1, f9=-1, f15=1)
+    done = MultiStart({2: run(*[0.5] * 17), 9: run(*[0.8] * 9), 15: run(*[0.1] * 4)}, np.empty(0))
+    protocol.write(tmp_path, "mine", film, done)
+    short = protocol.read(tmp_path / "mine", film.cut(12))
+    assert {anchor: len(result) for anchor, result in short.runs.items()} == {2: 10, 9: 10}
+    np.testing.assert_allclose(short.runs[2].regions[1:], done.runs[2].regions[1:10])
+    protocol.write(tmp_path, "cut", film.cut(12), short)  # a run over 12 frames has no more
+    assert list(protocol.read(tmp_path / "cut", film.cut(12)).runs) == [2, 9]
+    with pytest.raises(DataError, match=r"has 18 lines but a run from frame 3 of .* has 11"):
+        protocol.read(tmp_path / "mine", replace(film.cut(13), whole=None))

@@ -82,6 +82,26 @@ def test_repetitions_count_as_one_run_together() -> None:
     assert scores(steady, lost)["failures"] == 0.5
 
 
+def test_a_sequence_weighs_the_same_however_often_it_was_run() -> None:
+    good, poor = result(1, *[0.9] * 49), result(1, *[0.3] * 49)
+    for repetitions in (1, 15):
+        runs = [
+            (sequence(50, "good"), Supervised((good,) * repetitions, np.empty(0))),
+            (sequence(50, "poor"), Supervised((poor,), np.empty(0))),
+        ]
+        assert SupervisedProtocol().score(runs).summary["accuracy"] == pytest.approx(0.6)
+
+
+def test_repetitions_are_averaged_in_the_frames_in_which_they_count() -> None:
+    steady = result(1, *[0.5] * 19)
+    # Counts in frames 10 and 11 alone: from frame 17 on it is in the burn-in of its second start.
+    lost = result(1, *[0.5] * 9, 0.9, 0.9, 2, 0, 0, 0, 0, 1, 0.9, 0.9)
+    by_hand = (2 * (0.5 + 0.9) / 2 + 8 * 0.5) / 10
+    assert scores(steady, lost)["accuracy"] == pytest.approx(by_hand)
+    never = result(1, *[0.5] * 5, 2, *[0] * 4, 1, *[0.5] * 8)
+    assert math.isnan(scores(never)["accuracy"])
+
+
 def test_fragments_reach_from_a_start_to_the_next_one() -> None:
     run = result(1, 0.8, 0.6, 2, 0, 0, 0, 0, 1, 0.4, 0.2)
     first, last = fragments(run, sequence(11))
@@ -219,6 +239,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ("1\n1,2,wide,4\n", "line 2: 'wide' is not a number"),
         ("5,5,9,9\n", "line 1: '5,5,9,9' is a region, but nothing was initialised before it"),
         ("1\nm0,0,2,2,1,3\n", "line 2: masks are not read"),
+        (f"1\n{','.join(['1', '2'] * 101)}\n", "line 2: a polygon of 101 points; at most 100"),
     ],
 )
 def test_a_bad_line_of_a_result_is_named(tmp_path: Path, text: str, complaint: str) -> None:
@@ -239,3 +260,33 @@ def test_a_result_of_another_length_or_never_started_is_refused(tmp_path: Path) 
         protocol.read(tmp_path, sequence(2, "ball"))
     with pytest.raises(DataError, match=r"no result of 'cat'; expected .*cat_001\.txt"):
         protocol.read(tmp_path, sequence(2, "cat"))
+
+
+@pytest.mark.parametrize("name", ["ball", "ball[1]", "ball*", "{0}"])
+def test_repetitions_are_numbered_without_a_gap(tmp_path: Path, name: str) -> None:
+    protocol, film = SupervisedProtocol(), sequence(3, name)
+    for other in (f"{name}_001.txt", f"{name}_002.txt", "ball1_003.txt", f"{name}_time.txt"):
+        (tmp_path / other).write_text("1\n1,2,3,4\n1,2,3,4\n")
+    assert len(protocol.read(tmp_path, film).repetitions) == 2
+    (tmp_path / f"{name}_004.txt").write_text("1\n1,2,3,4\n1,2,3,4\n")
+    with pytest.raises(DataError) as refused:
+        protocol.read(tmp_path, film)
+    assert f"{name}_004.txt is there but {name}_003.txt is not" in str(refused.value)
+
+
+def test_a_sequence_whose_own_name_ends_in_a_number_has_one_result(tmp_path: Path) -> None:
+    for name in ("ball_001", "ball_002"):
+        (tmp_path / f"{name}.txt").write_text("1\n1,2,3,4\n")
+    read = SupervisedProtocol().read(tmp_path, sequence(2, "ball_001"))
+    assert len(read.repetitions) == 1
+
+
+def test_a_longer_result_is_cut_where_the_film_is(tmp_path: Path) -> None:
+    protocol, film = SupervisedProtocol(), sequence(9, "ball")
+    whole = result(1, 0.8, 2, 0, 0, 0, 0, 1, 0.5)
+    protocol.write(tmp_path, "mine", film, Supervised((whole,), np.empty(0)))
+    (cut,) = protocol.read(tmp_path / "mine", film.cut(4)).repetitions
+    np.testing.assert_array_equal(cut.markers, whole.markers[:4])
+    np.testing.assert_allclose(cut.regions, whole.regions[:4])
+    with pytest.raises(DataError, match="9 lines but the truth of 'ball' 10 frames, of which --li"):
+        protocol.read(tmp_path / "mine", sequence(10, "ball").cut(4))

@@ -1,6 +1,8 @@
-"""The history that a late target is set from."""
+"""The history that a late target is set from, and how its stamps are written."""
 
-from tracker_ros.pipeline.frames import Frame, FrameHistory
+import pytest
+
+from tracker_ros.pipeline.frames import Frame, FrameHistory, seconds
 from tracker_ros.pipeline.images import Stamped
 
 
@@ -54,3 +56,18 @@ def test_tighter_bounds_and_clear_take_effect_at_once() -> None:
     kept.add(frame(1, 9_999))
     kept.add(frame(2, 2))  # the bytes of what was cleared count no more
     assert stamps(kept.after(0)) == [2]
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0.000000000"),
+        (1_700_000_000_033_333_333, "1700000000.033333333"),  # no float holds that
+        (-1, "-0.000000001"),
+        (-33_000_000, "-0.033000000"),
+        (-1_500_000_000, "-1.500000000"),
+        (-2_000_000_000, "-2.000000000"),
+    ],
+)
+def test_a_stamp_is_written_in_seconds_exactly_before_zero_too(ns: int, text: str) -> None:
+    assert seconds(ns) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,3 +131,30 @@ def follow(bag: Path, out: Path, **changes: Any) -> Job:
         "report": False,
     }
     return Job(bag=bag, out=out, **(given | changes))
+
+
+def crowd_bag(folder: Path, late: int = 60_000_000, missing: range = range(0)) -> Path:
+    """The target of the film and a box that stands still, detected in every image but some."""
+    still = Box(20, 20, 40, 60)
+    found = [
+        (FIRST + index * PERIOD, FIRST + index * PERIOD + late, [box, still])
+        for index, box in enumerate(film()[1])
+        if box is not None and index not in missing
+    ]
+    return record(folder, shots(), detections=found)
+
+
+def identify(bag: Path, out: Path) -> Job:
+    return Job(
+        bag=bag, out=out, kind="mot", detections=DETECTIONS, settings={"tracker": "sort"},
+        report=False,
+    )  # fmt: skip
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """sha256 of every file below."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -11,7 +11,7 @@ import numpy as np
 from tracker_ros.bags.types import DETECTIONS, own_topic, store
 from tracker_ros.bags.writer import BagWriter
 from tracker_ros.geometry import Box, UInt8Image
-from tracker_ros.replay.result import Event, ReplayResult, Timeline, Trouble
+from tracker_ros.replay.result import Event, ReplayResult, Start, Timeline, Trouble
 from tracker_ros.track import Evidence, StageTimes, Track, TrackState
 
 START = 1_700_000_000 * 10**9
@@ -32,15 +32,22 @@ def track(
     return Track(id, box, state, Evidence(score, 0.1, 1.0), label=label)
 
 
+def start_on(image: int, box: Sequence[float] = (10.0, 10.0, 20.0, 20.0)) -> Start:
+    """A target that was set on the image of a number."""
+    x, y, w, h = box
+    return Start(stamp_of(image), image, (x, y, w, h))
+
+
 def timeline_of(
-    tracks: Callable[[int], Sequence[Track]], images: Sequence[int], *, lost_goes_out: bool = False
-) -> Timeline:
+    tracks: Callable[[int], Sequence[Track]], images: Sequence[int], *,
+    lost_goes_out: bool = False, stamp: Callable[[int], int] = stamp_of,
+) -> Timeline:  # fmt: skip
     """A timeline with those images answered; tracks: what each was answered with."""
     timeline = Timeline()
     for image in images:
         found = tracks(image)
         timeline.add(
-            stamp_of(image), stamp_of(image) + 2_000_000, image,
+            stamp(image), stamp_of(image) + 2_000_000, image,
             StageTimes(0.001, 0.005 + 0.0001 * (image % 20), 0.0005), decode=0.002, publish=0.0003,
             age=0.009 + 0.0001 * (image % 20), tracks=found,
             published=[t for t in found if t.state.visible or lost_goes_out],
@@ -49,7 +56,10 @@ def timeline_of(
 
 
 def replay_of(timeline: Timeline, **fields: Any) -> ReplayResult:
-    """The result of a replay with that timeline; other fields as given, else harmless."""
+    """The result of a replay with that timeline; other fields as given, else harmless.
+
+    Without `images`, all images of the topic were replayed.
+    """
     usual: dict[str, Any] = {
         "bag": "drive.mcap",
         "topic": "/camera/image_raw",
@@ -61,6 +71,7 @@ def replay_of(timeline: Timeline, **fields: Any) -> ReplayResult:
         "events": [],
         "troubles": {},
         "received": len(timeline),
+        "images": fields.get("received", len(timeline)),
         "rejected": 0,
         "dropped": 0,
         "sizes": [SIZE],
@@ -84,7 +95,7 @@ def following(
         lambda image: [track("1", box, states[image - 1])] if image else [],
         range(len(states) + 1),
     )
-    return replay_of(timeline, starts={"1": (stamp_of(0), (10.0, 10.0, size, size))})
+    return replay_of(timeline, starts={"1": start_on(0, (10.0, 10.0, size, size))})
 
 
 def image_of(number: int) -> UInt8Image:
@@ -109,12 +120,12 @@ def write_arrays(
     *,
     theta: float = 0.0,
     also: Sequence[tuple[str, str]] = (),
-    raw: Sequence[tuple[str, bytes]] = (),
+    raw: Sequence[tuple[str, str, bytes]] = (),
 ) -> Path:
     """Write a bag with Detection2DArrays; gives back `path`.
 
-    topics: name -> stamp -> id, label and box of the detections. theta: of all boxes. also: topics
-    without a message, with their types. raw: messages as they are, by topic.
+    topics: name -> stamp -> id, label and box of the detections. theta: of all boxes. also: further
+    topics, with their types. raw: messages as they are, with topic and type.
     """
     with BagWriter(path) as writer:
         for name, arrays in topics.items():
@@ -123,8 +134,8 @@ def write_arrays(
                 writer.write(name, stamp + 1_000_000, array_bytes(stamp, items, theta))
         for name, type in also:
             writer.add_topic(own_topic(name, type))
-        for name, data in raw:
-            writer.write(name, START, data)
+        for name, type, data in raw:
+            writer.write(name, START, data, type)
     return path
 
 

@@ -14,6 +14,7 @@ import pytest
 from fleets import ROOT, command, command_of, kill, replay, wait_for, workers_of, write_drives
 
 from tracker_ros.replay.fingerprint import fingerprint
+from tracker_ros.replay.folder import MARK
 from tracker_ros.replay.job import SOT, Job, parse_wish
 from tracker_ros.replay.outcome import Outcome
 from tracker_ros.replay.tasks import CRASH, Task, Tasks, threads_asked
@@ -214,6 +215,7 @@ def test_a_result_of_before_does_not_pass_for_that_of_a_lost_worker(
     (tmp_path / "result.json").write_text(
         json.dumps({**Outcome("old").as_json(), "job": task.fingerprint})
     )
+    (tmp_path / MARK).write_text(json.dumps(["result.json"]))  # a replay has left it
     assert read_outcome(tmp_path, task.fingerprint) is not None
     tasks = Tasks([task], 0, notes)
     tasks.take()

@@ -7,10 +7,11 @@ import math
 import resource
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from replays import following
+from replays import following, trouble
 
 from tracker_ros.errors import DataError
 from tracker_ros.replay.figures import check, parse_limits
@@ -68,6 +69,34 @@ def test_a_bag_that_could_not_be_replayed_fails_that_case_alone(tmp_path: Path) 
     failure = case.find("failure")
     assert case.get("name") == "replayed"
     assert failure is not None and failure.get("message") == "it is no mcap file"
+
+
+def test_a_tracker_that_failed_fails_the_replay_and_shows_its_trace(tmp_path: Path) -> None:
+    troubles = {
+        "tracker": trouble(3, "ValueError: odd\nTraceback: line 7"),
+        "image: size": trouble(2, "too small"),
+    }
+    failed = replace(outcome(above=""), troubles=troubles, rejected=2, dropped=1)
+    assert failed.broken and not failed.passed and not failed.missed
+    suite = written(tmp_path / "junit.xml", failed)[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    failure = suite.find("testcase[@name='replayed']/failure")
+    assert failure is not None
+    assert failure.get("message") == "the tracker failed 3 times, first: ValueError: odd"
+    assert (suite.findtext("system-err") or "").splitlines() == [
+        "images: 2 rejected, 1 dropped",
+        "tracker: 3, the first: ValueError: odd",
+        "Traceback: line 7",
+        "image: size: 2, the first: too small",
+    ]
+
+
+def test_troubles_of_the_bag_alone_fail_nothing(tmp_path: Path) -> None:
+    rough = replace(outcome(above=""), troubles={"image: size": trouble(2, "too small")})
+    assert rough.passed and not rough.broken
+    suite = written(tmp_path / "junit.xml", rough)[0]
+    assert suite.get("failures") == "0"
+    assert suite.findtext("system-err") == "image: size: 2, the first: too small"
 
 
 def test_only_what_jenkins_knows_is_in_it_and_the_counts_are_right(tmp_path: Path) -> None:
@@ -133,11 +162,29 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         outcome(),
         Outcome("b.mcap", error="no"),
         Outcome("c.mcap", figures={"first_lost_s": math.inf, "frames": 2.0}, damage="ends"),
+        Outcome("d.mcap", rejected=3, dropped=4, troubles={"tracker": trouble(2, "odd")}),
     ],
 )
 def test_an_outcome_survives_json(kept: Outcome) -> None:
     text = json.dumps(kept.as_json(), allow_nan=False)
     assert Outcome.from_json(json.loads(text)) == kept
+
+
+def test_an_outcome_from_before_there_were_troubles_is_read() -> None:
+    document = outcome().as_json()
+    for name in ("troubles", "rejected", "dropped", "broken"):
+        del document[name]
+    assert Outcome.from_json(document) == outcome()
+
+
+def test_what_a_replay_ran_into_is_in_its_outcome() -> None:
+    result = replace(
+        following([TrackState.TRACKING] * 3), rejected=2, dropped=1,
+        troubles={"image: size": trouble(2, "too small")},
+    )  # fmt: skip
+    kept = Outcome.of(result, score_plain(result), ())
+    assert (kept.rejected, kept.dropped) == (2, 1)
+    assert kept.troubles["image: size"].first == "too small"
 
 
 def test_what_is_not_a_number_is_null_in_json_and_comes_back() -> None:

@@ -11,17 +11,14 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from recordings import DETECTIONS, film, record, shots, write_truth
+from recordings import DETECTIONS, film, write_truth
 
 from tracker_ros.cli import main
+from tracker_ros.replay.command import bags_of, names_of
+from tracker_ros.replay.folder import MARK
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--set", "threads=1", "--no-report")
-
-
-@pytest.fixture(scope="module")
-def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return record(tmp_path_factory.mktemp("bag") / "drive", shots())
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +58,7 @@ def test_without_a_word_of_where_the_results_lie_beside_the_bag_s_name(
     monkeypatch.chdir(tmp_path)
     assert replay(bag, "--target", target, "--bag", "outputs", *FAST[:2]) == 0
     left = sorted(path.name for path in (tmp_path / "replay" / "drive").iterdir())
+    assert left.pop(0) == MARK
     assert left == ["bag", "mot.txt", "report.html", "result.json", "tracks.csv", "vot"]
 
 
@@ -104,6 +102,26 @@ def test_wrong_words_are_refused_in_one_line(
     assert said in error and error.count("\n") == 1
 
 
+def test_an_error_is_in_the_junit_file_and_no_verdict_of_before_stays(
+    bag: Path, truth: Path, tmp_path: Path
+) -> None:
+    junit = tmp_path / "junit.xml"
+    words = (bag, "--gt", truth, "--out", tmp_path / "out", "--junit", junit, *FAST)
+    assert replay(*words) == 0
+    assert replay(*words, "--topic", "/nothing") == 2
+    (case,) = [case for case in ET.parse(junit).iter("testcase") if len(case)]
+    assert case.get("name") == "replayed"
+    assert replay(*words[:-3], "--junit", tmp_path / "nowhere" / "junit.xml") == 2
+
+
+def test_bags_of_one_name_get_folders_of_their_own(bag: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a/drive.1", "a/drive.2", "b/drive.1", "b/drive.1.mcap")]
+    names = names_of(paths)
+    assert len(set(names)) == 4
+    assert names_of([tmp_path / "drive.mcap", tmp_path / "walk.db3"]) == ["drive", "walk"]
+    assert len(bags_of([str(bag), f"{bag}/../{bag.name}"])) == 1
+
+
 def test_a_bag_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert replay("nothing.mcap", "--target", "1,2,30,40") == 2
     assert "nothing.mcap" in capsys.readouterr().err
@@ -138,7 +156,7 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing_half_written(
     )
     assert ended.returncode == 2, ended.stderr
     assert "cannot be written: File too large" in ended.stderr
-    assert [path for path in out.rglob("*") if path.is_file()] == []
+    assert [path.name for path in out.rglob("*") if path.is_file()] == [MARK]
 
 
 def test_ctrl_c_leaves_nothing_half_written(bag: Path, target: str, tmp_path: Path) -> None:
@@ -151,5 +169,4 @@ def test_ctrl_c_leaves_nothing_half_written(bag: Path, target: str, tmp_path: Pa
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     process.stderr.close()
-    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert left == []
+    assert [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()] == [MARK]

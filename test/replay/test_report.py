@@ -13,28 +13,34 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from recordings import IMAGE, JPEG, PERIOD, TOPIC, image_message, shots
 from replays import (
     event,
     following,
     image_of,
     replay_of,
-    stamp_of,
+    start_on,
     timeline_of,
     track,
     trouble,
 )
 
+from tracker_ros.bags.types import own_topic
+from tracker_ros.bags.writer import BagWriter
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.replay.annotations import TargetTruth
 from tracker_ros.replay.figures import check, parse_limits
+from tracker_ros.replay.job import Job
 from tracker_ros.replay.moments import worst_moments
 from tracker_ros.replay.mot_frames import match_frames
 from tracker_ros.replay.outcome import Outcome
+from tracker_ros.replay.pictures import read_pictures
 from tracker_ros.replay.report import write_index, write_report
-from tracker_ros.replay.result import ReplayResult
+from tracker_ros.replay.result import ReplayResult, Trouble
 from tracker_ros.replay.score import Score, score_plain, score_sot
 from tracker_ros.replay.svg import clock, merged, thinned, ticks
+from tracker_ros.replay.timeline_chart import unanswered
 from tracker_ros.track import TrackState
 
 TRACKING, LOST = TrackState.TRACKING, TrackState.LOST
@@ -91,7 +97,8 @@ def report(folder: Path, result: ReplayResult, score: Score | None = None, below
     score = score or score_plain(result)
     limits = parse_limits(below, None, result.kind, truth=bool(score.truth))
     path = folder / "report.html"
-    write_report(path, result, score, check(score.figures, limits), image_of)
+    checks, moments = check(score.figures, limits), worst_moments(result, score)
+    write_report(path, result, score, checks, moments, image_of)
     return Page.read(path)
 
 
@@ -199,6 +206,30 @@ def test_troubles_damage_and_images_without_an_answer_are_told(tmp_path: Path) -
     assert "Troubles" not in report(tmp_path, following([TRACKING] * 5)).text
 
 
+def test_a_trouble_that_is_only_counted_has_no_time(tmp_path: Path) -> None:
+    result = replay_of(
+        timeline_of(lambda i: [], range(4)),
+        troubles={"gaps": Trouble(3, "in the images", 0), "image: size": trouble(1, "too small")},
+    )
+    times = re.findall(r"\d+\.\d{9}", report(tmp_path, result).text.partition("Over time")[0])
+    assert times == ["1700000000.099999999"]
+
+
+def test_a_tracker_that_failed_has_not_passed_whatever_the_limits(tmp_path: Path) -> None:
+    result, score = lost_in_the_middle()
+    failed = replace(result, troubles={"tracker": trouble(7, "ValueError: odd\nTraceback ...")})
+    for below in ("", "auc=0.1"):
+        text = report(tmp_path, failed, score, below).text
+        assert "✖ Failed" in text
+        assert "the tracker failed 7 times, first: ValueError: odd" in text
+
+
+def test_images_outside_of_the_replayed_part_are_not_missed(tmp_path: Path) -> None:
+    part = replay_of(timeline_of(lambda i: [], [40, 42]), first=40, received=3, images=90)
+    assert unanswered(part).tolist() == [41]
+    assert "1 of 3 images got no answer" in report(tmp_path, part).text
+
+
 def test_a_replay_in_which_nothing_was_answered_has_a_report(tmp_path: Path) -> None:
     result = replay_of(timeline_of(lambda i: [], []), received=3, rejected=3)
     assert "No image was answered." in report(tmp_path, result).text
@@ -278,16 +309,36 @@ def test_pictures_are_asked_for_by_the_number_of_the_image_in_rising_order(tmp_p
         asked.append(number)
         return image_of(number)
 
-    write_report(tmp_path / "report.html", result, score_plain(result), (), look)
+    score = score_plain(result)
+    moments = worst_moments(result, score)
+    write_report(tmp_path / "report.html", result, score, (), moments, look)
     assert asked == sorted(asked) and len(asked) == 6
     assert all(number >= 100 and number % 20 == 0 for number in asked)
 
 
+@pytest.mark.parametrize("begin", [0, 4])
+def test_images_are_counted_among_those_of_their_type(tmp_path: Path, begin: int) -> None:
+    taken = shots(8)
+    with BagWriter(tmp_path / "two") as writer:
+        for kind in (JPEG, IMAGE):
+            writer.add_topic(own_topic(TOPIC, kind))
+        for shot in taken:
+            for kind in (JPEG, IMAGE):  # a topic that has both
+                writer.write(TOPIC, shot.recorded, image_message(shot, kind), kind)
+    job = Job(tmp_path / "two", tmp_path, "sot", begin=begin * PERIOD / 1e9)
+    timeline = timeline_of(lambda i: [], range(begin, 8))
+    result = replay_of(timeline, topic=TOPIC, topic_type=IMAGE, first=begin, images=8)
+    found = read_pictures(job, result, [5, 7, -1])
+    assert sorted(found) == [5, 7]
+    for number, image in found.items():
+        np.testing.assert_array_equal(image, taken[number].image)
+
+
 def test_the_pictures_show_the_truth_in_white_and_the_track_in_its_colour(tmp_path: Path) -> None:
     result, score = lost_in_the_middle()
-    write_report(
-        tmp_path / "report.html", result, score, (), lambda n: np.zeros((120, 160, 3), np.uint8)
-    )
+    black = np.zeros((120, 160, 3), np.uint8)
+    moments = worst_moments(result, score)
+    write_report(tmp_path / "report.html", result, score, (), moments, lambda number: black)
     page = Page.read(tmp_path / "report.html")
     for picture, image in zip(pixels(page), page.all("img"), strict=True):
         blue, green, red = (picture[..., channel].astype(int) for channel in range(3))
@@ -299,7 +350,8 @@ def test_the_pictures_show_the_truth_in_white_and_the_track_in_its_colour(tmp_pa
 
 def test_a_moment_without_an_image_is_told_without_a_picture(tmp_path: Path) -> None:
     result, score = lost_in_the_middle()
-    write_report(tmp_path / "report.html", result, score, (), lambda number: None)
+    moments = worst_moments(result, score)
+    write_report(tmp_path / "report.html", result, score, (), moments, lambda number: None)
     page = Page.read(tmp_path / "report.html")
     assert not page.all("img") and "no picture" in page.text
 
@@ -320,7 +372,7 @@ def evil_result(kind: str) -> ReplayResult:
     return replay_of(
         timeline, kind=kind, bag=EVIL, topic=EVIL, tracker=EVIL, model=EVIL, backend=EVIL,
         precision=EVIL, damage=EVIL, events=[event(2, EVIL)], troubles={EVIL: trouble(1, EVIL)},
-        starts={EVIL: (stamp_of(0), HERE)}, options={EVIL: EVIL}, received=9, digest=EVIL,
+        starts={EVIL: start_on(0)}, options={EVIL: EVIL}, received=9, digest=EVIL,
     )  # fmt: skip
 
 
@@ -363,7 +415,7 @@ def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     result = following([TRACKING] * 5)
     (tmp_path / "report.html").mkdir()
     with pytest.raises(DataError, match=r"--report .*report\.html cannot be written"):
-        write_report(tmp_path / "report.html", result, score_plain(result), (), image_of)
+        write_report(tmp_path / "report.html", result, score_plain(result), (), (), image_of)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
@@ -452,6 +504,14 @@ def test_the_merged_report_says_whether_all_passed(tmp_path: Path) -> None:
     assert "not replayed: 1 of 2 bags" in index(tmp_path, [good, broken]).text
     assert "all 1 bags kept their limits" in index(tmp_path, [good]).text
     assert "Not judged" in index(tmp_path, [Outcome("a.mcap", figures={"auc": 1.0})]).text
+
+
+def test_the_merged_report_says_where_the_tracker_failed(tmp_path: Path) -> None:
+    odd = replace(outcomes()[0], troubles={"tracker": trouble(2, "ValueError: odd")})
+    page = index(tmp_path, [odd])
+    assert "✖ Failed" in page.text and "the tracker failed: 1 of 1 bags" in page.text
+    assert "✖ tracker failed" in page.text and "✔ passed" not in page.text
+    assert "limits not kept" not in page.text
 
 
 def test_a_link_is_never_more_than_a_path(tmp_path: Path) -> None:

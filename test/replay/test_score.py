@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from replays import following, replay_of, stamp_of, timeline_of, track
+from replays import following, replay_of, stamp_of, start_on, timeline_of, track
 
 from tracker_ros.errors import DataError
 from tracker_ros.evaluation.metrics import accuracy
@@ -70,10 +70,8 @@ def test_the_figures_are_those_of_the_evaluation_of_sequences() -> None:
     found[:, 2:] = np.maximum(found[:, 2:], 2)
     boxes[[7, 8, 30]] = math.nan
     timeline = timeline_of(lambda i: [track("1", Box(*found[i].tolist()))] if i else [], range(40))
-    start = (stamp_of(0), (1.0, 1.0, 9.0, 9.0))
-    figures = score_sot(
-        replay_of(timeline, starts={"1": start}), truth_of(boxes.tolist()), "1"
-    ).figures
+    result = replay_of(timeline, starts={"1": start_on(0)})
+    figures = score_sot(result, truth_of(boxes.tolist()), "1").figures
     expected = accuracy(found, boxes)
     assert (figures["auc"], figures["precision"]) == pytest.approx(expected[:2])
     assert figures["scored"] == expected.frames
@@ -134,7 +132,7 @@ def test_a_loss_while_the_target_is_away_is_no_loss_of_a_visible_one() -> None:
 
 def test_a_target_that_has_ended_is_missed_as_long_as_it_is_visible() -> None:
     timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if 0 < i < 5 else [], range(9))
-    result = replay_of(timeline, starts={"1": (stamp_of(0), HERE)})
+    result = replay_of(timeline, starts={"1": start_on(0)})
     figures = score_sot(result, truth_of([HERE] * 9), "1").figures
     assert figures["ao"] == 0.5
     assert figures["lost_when_visible"] == 0.5
@@ -142,9 +140,22 @@ def test_a_target_that_has_ended_is_missed_as_long_as_it_is_visible() -> None:
 
 def test_what_was_before_the_target_was_set_is_not_counted() -> None:
     timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if i > 5 else [], range(10))
-    for starts in ({"1": (stamp_of(5), HERE)}, {}):
+    for starts in ({"1": start_on(5)}, {}):
         figures = score_sot(replay_of(timeline, starts=starts), truth_of([HERE] * 10), "1").figures
         assert (figures["ao"], figures["scored"]) == (1, 4)
+
+
+def test_of_images_with_one_stamp_the_target_was_set_on_that_of_the_number() -> None:
+    timeline = timeline_of(
+        lambda i: [track("1", Box(*HERE))] if i > 2 else [], range(6), stamp=lambda i: stamp_of(0)
+    )
+    result = replay_of(timeline, starts={"1": start_on(2)})
+    assert score_sot(result, truth_of([HERE] * 6), "1").figures["scored"] == 3
+    # Set on image 1: image 2 had the target, and no track.
+    figures = score_sot(
+        replay_of(timeline, starts={"1": start_on(1)}), truth_of([HERE] * 6), "1"
+    ).figures
+    assert (figures["scored"], figures["ao"]) == (4, 0.75)
 
 
 def test_frames_that_are_not_annotated_are_not_counted() -> None:
@@ -157,7 +168,7 @@ def test_frames_that_are_not_annotated_are_not_counted() -> None:
 
 def test_images_without_an_answer_show_in_a_figure_of_their_own() -> None:
     timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if i else [], [0, 1, 4, 5])
-    result = replay_of(timeline, received=8, starts={"1": (stamp_of(0), HERE)})
+    result = replay_of(timeline, received=8, starts={"1": start_on(0)})
     figures = score_sot(result, truth_of([HERE] * 8), "1").figures
     assert figures["answered"] == 0.5
     assert (figures["ao"], figures["scored"]) == (1, 3)
@@ -183,6 +194,8 @@ def test_one_truth_for_two_targets_needs_to_know_which() -> None:
         score_replay(result, truth_of([HERE] * 4))
     assert score_replay(result, truth_of([HERE] * 4), "a").figures["ao"] == 1
     assert score_replay(result, truth_of([HERE] * 4), "b").figures["ao"] == 0
+    set_first = replay_of(timeline, target="b")
+    assert score_replay(set_first, truth_of([HERE] * 4)).figures["ao"] == 0
 
 
 def test_a_replay_without_a_truth_has_the_figures_that_need_none() -> None:
@@ -194,6 +207,38 @@ def test_a_replay_without_a_truth_has_the_figures_that_need_none() -> None:
     assert figures["latency_median_ms"] == pytest.approx(np.median(ages))
     assert figures["latency_p95_ms"] == pytest.approx(np.percentile(ages, 95))
     assert figures["speed_up"] == pytest.approx(result.duration / result.wall)
+
+
+def test_a_target_that_ended_by_itself_is_a_loss() -> None:
+    timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if 0 < i < 50 else [], range(100))
+    gone = replay_of(timeline, starts={"1": start_on(0)}, ended=[(50, "1")])
+    assert score_plain(gone).figures["losses"] == 1
+    never_answered = replay_of(timeline, ended=[(50, "1"), (50, "2")])
+    assert score_plain(never_answered).figures["losses"] == 2
+
+
+def test_a_target_that_was_lost_and_then_ended_is_one_loss() -> None:
+    timeline = timeline_of(
+        lambda i: [track("1", Box(*HERE), TRACKING if i < 30 else LOST)] if i < 50 else [],
+        range(100),
+    )
+    assert score_plain(replay_of(timeline, ended=[(50, "1")])).figures["losses"] == 1
+
+
+def test_a_part_of_a_bag_is_scored_on_that_part() -> None:
+    truth = truth_of([ELSEWHERE] * 40 + [HERE] * 20 + [ELSEWHERE] * 40)
+    timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if i > 40 else [], range(40, 60))
+    result = replay_of(timeline, first=40, images=100, starts={"1": start_on(40)})
+    figures = score_sot(result, truth, "1").figures
+    assert (figures["scored"], figures["ao"], figures["answered"]) == (19, 1, 1)
+
+
+def test_that_a_damaged_bag_was_scored_on_a_prefix_is_in_the_notes() -> None:
+    timeline = timeline_of(lambda i: [track("1", Box(*HERE))] if i else [], range(5))
+    result = replay_of(timeline, starts={"1": start_on(0)}, damage="it ends at 12 s")
+    score = score_sot(result, truth_of([HERE] * 9), "1")
+    assert score.figures["ao"] == 1
+    assert "holds 5 of the 9 images" in " ".join(score.notes)
 
 
 def test_a_replay_in_which_nothing_was_answered_has_no_latency() -> None:
@@ -290,6 +335,15 @@ def test_in_a_crowd_at_random_they_add_up_too() -> None:
         ("fn", score.mot.misses), ("fp", score.mot.false), ("idsw", score.mot.switches),
     ):  # fmt: skip
         assert score.figures[name] == values.sum() > 0
+
+
+@pytest.mark.usefixtures("trackeval")
+def test_nobody_is_missed_in_frames_that_were_not_replayed() -> None:
+    box = Box(*HERE)
+    timeline = timeline_of(lambda i: [track("1", box)], range(40, 60))
+    result = replay_of(timeline, kind="mot", first=40, images=100)
+    figures = score_replay(result, crowd_of(np.array([(t, 1, *box) for t in range(100)]))).figures
+    assert (figures["fn"], figures["mota"], figures["mt"], figures["scored"]) == (0, 1, 1, 20)
 
 
 @pytest.mark.usefixtures("trackeval")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +12,16 @@ import numpy as np
 import pytest
 from replays import replay_of, stamp_of, timeline_of, write_arrays
 
+from tracker_ros.bags.types import DETECTIONS
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box
+from tracker_ros.pipeline.frames import seconds
 from tracker_ros.replay.annotations import CrowdTruth, TargetTruth
+from tracker_ros.replay.fingerprint import fingerprint
+from tracker_ros.replay.job import Job
 from tracker_ros.replay.result import ReplayResult
 from tracker_ros.replay.truth import Truth, load_truth
+from tracker_ros.replay.truth_files import parse_stamp
 
 NAN = [math.nan] * 4
 
@@ -96,10 +103,36 @@ def test_polygons_are_scored_by_what_bounds_them_and_that_is_said(
 
 def test_a_truth_of_another_length_is_refused_with_both_lengths(tmp_path: Path, bag: Path) -> None:
     truth = target(written(tmp_path, "0,0,9,9\n" * 5), bag)
-    with pytest.raises(DataError, match=r"5 lines, but 3 images were replayed from /camera"):
+    with pytest.raises(DataError, match=r"5 lines, but drive\.mcap holds 3 images on /camera"):
         truth.require_match(images([0, 1, 2]))
-    with pytest.raises(DataError, match=r"5 lines, but 3 images .*damaged: it ends at 12 s"):
-        truth.require_match(images([0, 1, 2], damage="it ends at 12 s"))
+    with pytest.raises(DataError, match=r"5 lines, but .* holds 9 images .*damaged: it ends"):
+        truth.require_match(images(range(9), damage="it ends at 12 s"))
+
+
+def test_a_part_of_a_bag_is_compared_with_its_part_of_the_truth(tmp_path: Path, bag: Path) -> None:
+    truth = target(written(tmp_path, "".join(f"{n},0,9,9\n" for n in range(8))), bag)
+    result = images([3, 4, 6], first=3, received=4, images=8)
+    truth.require_match(result)
+    assert truth.notes_on(result) == ()
+    np.testing.assert_array_equal(truth.on(result.timeline)[0][:, 0], [3, 4, 6])
+
+
+def test_a_truth_of_the_part_alone_is_not_taken_for_that_of_all(tmp_path: Path, bag: Path) -> None:
+    truth = target(written(tmp_path, "0,0,9,9\n" * 4), bag)
+    for first in (0, 3):  # --to alone, and --from
+        part = images(range(first, first + 4), first=first, images=8)
+        with pytest.raises(DataError, match=r"4 lines, but .* 8 images .*of which 4 were replayed"):
+            truth.require_match(part)
+
+
+def test_of_a_damaged_bag_the_prefix_is_scored_and_that_is_said(tmp_path: Path, bag: Path) -> None:
+    truth = target(written(tmp_path, "".join(f"{n},0,9,9\n" for n in range(5))), bag)
+    result = images([0, 1, 2], damage="it ends at 12 s")
+    truth.require_match(result)
+    np.testing.assert_array_equal(truth.on(result.timeline)[0][:, 0], [0, 1, 2])
+    (note,) = truth.notes_on(result)
+    assert "holds 3 of the 5 images" in note and "the first 3" in note
+    assert truth.notes_on(images(range(5), damage="it ends at 12 s")) == ()
 
 
 @pytest.mark.parametrize(
@@ -142,6 +175,11 @@ def test_csv_belongs_to_the_images_by_the_exact_stamp(tmp_path: Path, bag: Path)
 def test_a_stamp_without_a_decimal_point_is_in_nanoseconds(tmp_path: Path, bag: Path) -> None:
     truth = target(written(tmp_path, f"stamp,x,y,w,h\n{stamp_of(2)},1,2,3,4\n"), bag)
     assert truth.keys.tolist() == [stamp_of(2)]
+
+
+@pytest.mark.parametrize("ns", [0, 5, -1, -33_000_000, -1_500_000_000, stamp_of(7), -(2**62)])
+def test_a_stamp_is_read_as_it_is_written(ns: int) -> None:
+    assert parse_stamp(seconds(ns)) == ns
 
 
 def test_a_nanosecond_beside_the_image_is_not_its_truth(tmp_path: Path, bag: Path) -> None:
@@ -229,6 +267,18 @@ def test_a_topic_of_another_type_is_refused_with_its_type(tmp_path: Path) -> Non
         target("/odom", bag)
 
 
+@pytest.mark.parametrize("kind", ["sot", "mot"])
+def test_what_else_is_on_the_topic_is_no_truth(tmp_path: Path, kind: str) -> None:
+    bag = write_arrays(
+        tmp_path / "two", {"/truth": {stamp_of(1): [("7", "", Box(1, 2, 3, 4))]}},
+        also=[("/truth", "std_msgs/msg/String")],
+        raw=[("/truth", "std_msgs/msg/String", b"\0\1\0\0\2\0\0\0a\0")],
+    )  # fmt: skip
+    truth = load_truth("/truth", kind, bag)
+    assert truth.keys.tolist() == [stamp_of(1)]
+    np.testing.assert_allclose(truth.boxes, [[1, 2, 3, 4]])
+
+
 def test_what_is_neither_file_nor_topic_gets_the_topics_that_would_do(bag: Path) -> None:
     with pytest.raises(
         DataError, match=r"--gt /truht: no such file.*: /crowd, /truth|/truth, /cro"
@@ -237,7 +287,9 @@ def test_what_is_neither_file_nor_topic_gets_the_topics_that_would_do(bag: Path)
 
 
 def test_a_broken_array_is_an_error_and_no_crash(tmp_path: Path) -> None:
-    bag = write_arrays(tmp_path / "broken", {"/truth": {}}, raw=[("/truth", b"\0\1\0\0junk")])
+    bag = write_arrays(
+        tmp_path / "broken", {"/truth": {}}, raw=[("/truth", DETECTIONS, b"\0\1\0\0junk")]
+    )
     with pytest.raises(DataError, match="--gt /truth: the array of detections is broken"):
         target("/truth", bag)
 
@@ -260,8 +312,47 @@ def test_motchallenge_beyond_the_last_image_is_refused_with_both_lengths(
     tmp_path: Path, bag: Path
 ) -> None:
     truth = crowd(written(tmp_path, "1,4,11,21,5,6,1\n9,4,12,21,5,6,1\n", "gt.txt"), bag)
-    with pytest.raises(DataError, match="reaches to frame 9, but 3 images were replayed"):
+    with pytest.raises(DataError, match=r"reaches to frame 9, but drive\.mcap holds 3 images"):
         truth.require_match(images([0, 1, 2]))
+
+
+def test_frames_outside_of_the_replayed_part_are_no_part_of_the_truth(
+    tmp_path: Path, bag: Path
+) -> None:
+    rows = "".join(f"{frame},4,{frame},21,5,6,1\n" for frame in range(1, 10))
+    truth = crowd(written(tmp_path, rows, "gt.txt"), bag)
+    part = images([3, 4, 6], first=3, received=4, images=9)
+    truth.require_match(part)
+    shown, frames, _ = truth.on(part.timeline)
+    np.testing.assert_array_equal(truth.boxes[shown][:, 0], [3, 4, 6])
+    assert frames.tolist() == [0, 1, 2]
+
+
+def test_motchallenge_of_the_part_alone_is_not_taken_for_that_of_all(
+    tmp_path: Path, bag: Path
+) -> None:
+    (tmp_path / "gt").mkdir()
+    path = written(tmp_path / "gt", "1,4,11,21,5,6,1\n4,4,12,21,5,6,1\n", "gt.txt")
+    part = images([3, 4, 5, 6], first=3, images=9)
+    with pytest.raises(DataError, match=r"frame 4, .* 9 images .* 4 were replayed.*seqLength=9"):
+        crowd(path, bag).require_match(part)
+    crowd(path, bag).require_match(images([0, 1, 2, 3], images=9))  # the same either way
+    info = "[Sequence]\nname=A\nframeRate=10\nseqLength="
+    written(tmp_path, f"{info}9\n", "seqinfo.ini")
+    crowd(path, bag).require_match(part)  # nobody is there in the end
+    written(tmp_path, f"{info}4\n", "seqinfo.ini")
+    with pytest.raises(DataError, match=r"truth of 4 images .* holds 9 images .* 4 were replayed"):
+        crowd(path, bag).require_match(part)
+
+
+def test_of_a_damaged_bag_the_first_frames_are_scored_and_that_is_said(
+    tmp_path: Path, bag: Path
+) -> None:
+    truth = crowd(written(tmp_path, "1,4,11,21,5,6,1\n9,4,12,21,5,6,1\n", "gt.txt"), bag)
+    result = images([0, 1, 2], damage="it ends at 12 s")
+    truth.require_match(result)
+    assert truth.on(result.timeline)[1].tolist() == [0]
+    assert "holds 3 of the 9 images" in " ".join(truth.notes_on(result))
 
 
 def test_the_length_in_seqinfo_is_the_length_of_the_truth(tmp_path: Path, bag: Path) -> None:
@@ -269,7 +360,7 @@ def test_the_length_in_seqinfo_is_the_length_of_the_truth(tmp_path: Path, bag: P
     written(tmp_path, "[Sequence]\nname=A\nframeRate=10\nseqLength=4\n", "seqinfo.ini")
     truth = crowd(written(tmp_path / "gt", "1,4,11,21,5,6,1\n", "gt.txt"), bag)
     truth.require_match(images([0, 1, 2, 3]))
-    with pytest.raises(DataError, match=r"truth of 4 images .*, but 3 images were replayed"):
+    with pytest.raises(DataError, match=r"truth of 4 images .*, but .* holds 3 images"):
         truth.require_match(images([0, 1, 2]))
 
 
@@ -314,3 +405,35 @@ def test_a_file_with_the_name_of_a_topic_is_not_guessed_about(
         target("truth", bag)
     loaded: Truth = load_truth("./truth", "sot", bag)
     assert isinstance(loaded, TargetTruth) and len(loaded.keys) == 1
+
+
+# --- names of files ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "x/" * 4000, "nul\0byte"], ids=["long name", "long path", "zero byte"]
+)
+def test_a_name_that_no_file_can_have_is_an_error_and_no_crash(bag: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"--gt .*: no such file.*/crowd") as error:
+        load_truth(name, "sot", bag)
+    assert len(str(error.value)) < 600
+    assert fingerprint(Job(bag, bag.parent, "sot", gt=name))
+
+
+def test_a_folder_is_no_truth_and_the_error_says_that_it_is_one(tmp_path: Path, bag: Path) -> None:
+    with pytest.raises(DataError, match="it is a folder"):
+        target(tmp_path, bag)
+
+
+@pytest.mark.parametrize(("kind", "line"), [("sot", "1,2,3,4\n"), ("mot", "1,7,2,3,3,4,1\n")])
+def test_a_pipe_is_read_once(tmp_path: Path, bag: Path, kind: str, line: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    job = Job(bag, tmp_path, kind, gt=str(pipe))
+    # What is read from it cannot be compared later: no result of it is kept for another run.
+    assert fingerprint(job) != fingerprint(job)
+    writer = threading.Thread(target=pipe.write_text, args=(line,), daemon=True)
+    writer.start()
+    truth = load_truth(str(pipe), kind, bag)
+    writer.join(10)
+    np.testing.assert_array_equal(truth.boxes, [[1, 2, 3, 4]])

@@ -43,15 +43,19 @@ class BagWriter:
     leaves nothing.
     """
 
-    def __init__(self, path: Path, storage: str = "", compression: str = "") -> None:
+    def __init__(
+        self, path: Path, storage: str = "", compression: str = "", written_by: str = ""
+    ) -> None:
         """Raises DataError when the path is taken.
 
         storage: "mcap" or "sqlite3"; by default what the path's suffix says, else mcap.
         compression: "zstd" or "" (none, the default: the bytes of zstd depend on its version, a
         raw image shrinks by a third at best and a jpeg not at all), of mcap's chunks.
+        written_by: for the bag's metadata, who has written it.
         """
         named = next((name for name, suffix in SUFFIXES.items() if path.suffix == suffix), "")
         self.path = path
+        self._written_by = written_by
         self._storage = storage or named or "mcap"
         self._compression = compression
         if self._storage not in SUFFIXES:
@@ -231,6 +235,6 @@ class BagWriter:
             "compression_mode": "",
             "relative_file_paths": [self._file.name],
             "files": [{"path": self._file.name, **span}],
-            "custom_data": None,
+            "custom_data": {"written_by": self._written_by} if self._written_by else None,
             "ros_distro": "",
         }

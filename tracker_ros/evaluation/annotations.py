@@ -22,23 +22,34 @@ from tracker_ros.errors import DataError
 from tracker_ros.evaluation.box_formats import Loader
 from tracker_ros.evaluation.datasets import VideoSequence, checked
 from tracker_ros.evaluation.metrics import FloatArray, has_target
-from tracker_ros.evaluation.vot_files import with_regions
+from tracker_ros.evaluation.options import is_file_name
+from tracker_ros.evaluation.vot_files import require_few_points, with_regions
 
 
 def find_annotated(path: Path) -> dict[str, Loader]:
     """The sequences of a JSON file, or of the only one in a folder."""
+    file = annotation_file(path)
+    if file is None:
+        return {}
     return {
-        name: partial(_load, path, name, entry)
-        for path in annotation_files(path)[:1]
-        for name, entry in read_annotations(path).items()
+        name: partial(_load, file, name, entry) for name, entry in read_annotations(file).items()
     }
 
 
-def annotation_files(path: Path) -> list[Path]:
-    """The file itself, or those of a folder, that may hold annotations."""
-    if path.is_dir():
-        return sorted(path.glob("*.json"))
-    return [path] if path.is_file() and path.suffix == ".json" else []
+def annotation_file(path: Path) -> Path | None:
+    """The file itself, or the only one of a folder, that may hold annotations; None without one.
+
+    Raises DataError when a folder has several.
+    """
+    if not path.is_dir():
+        return path if path.is_file() and path.suffix == ".json" else None
+    files = sorted(file for file in path.glob("*.json") if file.name[0] != ".")
+    if len(files) > 1:
+        raise DataError(
+            f"{path} holds several JSON files: {', '.join(file.name for file in files)}; name the "
+            f"one that is meant, as in {files[0]}"
+        )
+    return files[0] if files else None
 
 
 def read_annotations(path: Path) -> dict[str, Mapping[str, Any]]:
@@ -50,6 +61,11 @@ def read_annotations(path: Path) -> dict[str, Mapping[str, Any]]:
     if not isinstance(document, dict) or not document:
         raise DataError(f"{path} holds no annotations; expected sequence -> gt_rect, img_names")
     for name, entry in document.items():
+        if not is_file_name(name):
+            raise DataError(
+                f"{path}: a sequence cannot be named {json.dumps(name)}: results and images are "
+                "written under that name; rename it"
+            )
         if not isinstance(entry, dict) or not isinstance(entry.get("gt_rect"), list):
             raise DataError(
                 f"{path}: '{name}' has no list gt_rect; expected sequence -> gt_rect, img_names"
@@ -95,6 +111,7 @@ def _region(row: object, where: str) -> FloatArray:
         raise DataError(f"{where}: {row} is neither x,y,w,h nor a polygon of 3 points or more")
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in row):
         raise DataError(f"{where}: {row} does not hold numbers only")
+    require_few_points(len(row), where)
     values = np.array(row, np.float64)
     if np.isinf(values).any():
         raise DataError(f"{where}: {row} holds a value that is not finite")

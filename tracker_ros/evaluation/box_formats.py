@@ -45,8 +45,10 @@ OTB_FRAMES = {
 }
 """First and last number of the images that belong to the truth, where img/ holds more."""
 
+META = "meta_info.ini"
+"""GOT-10k's: attributes of a sequence."""
 OCCLUSION, OUT_OF_VIEW = "full_occlusion.txt", "out_of_view.txt"
-COVER, ABSENCE = "cover.label", "absence.label"
+COVER, ABSENCE, CUT_BY_IMAGE = "cover.label", "absence.label", "cut_by_image.label"
 
 
 def find_otb(folder: Path) -> dict[str, Loader]:
@@ -96,7 +98,7 @@ def find_got10k(folder: Path) -> dict[str, Loader]:
     return {
         path.resolve().name: partial(_load_got10k, path)
         for path in _folders(folder)
-        if any((path / name).is_file() for name in (COVER, ABSENCE, "meta_info.ini"))
+        if any((path / name).is_file() for name in (COVER, ABSENCE, META))
     }
 
 
@@ -124,6 +126,7 @@ def find_flat(folder: Path) -> dict[str, Loader]:
     return {
         path.stem: partial(_load_flat, path)
         for path in (sorted(folder.glob("*.txt")) if folder.is_dir() else ())
+        if path.name[0] != "."
     }
 
 

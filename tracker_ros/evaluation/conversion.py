@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tracker_ros.errors import DataError
-from tracker_ros.evaluation.box_formats import ABSENCE, COVER, OCCLUSION, OUT_OF_VIEW
+from tracker_ros.evaluation.box_formats import (
+    ABSENCE,
+    COVER,
+    CUT_BY_IMAGE,
+    META,
+    OCCLUSION,
+    OUT_OF_VIEW,
+)
 from tracker_ros.evaluation.datasets import TRUTH_FILE, VideoSequence
 from tracker_ros.evaluation.metrics import FloatArray, has_target
 from tracker_ros.evaluation.options import write_whole
-from tracker_ros.evaluation.vot_files import ANCHORS, region_line
+from tracker_ros.evaluation.vot_files import ANCHORS, truth_rows
 
 NOT_VISIBLE = "0.0000,0.0000,0.0000,0.0000"
 """What benchmarks that have no nan write where the target is not visible."""
@@ -33,23 +41,26 @@ def write_sequences(
     Images are linked where the disk allows it and copied elsewhere; they keep their encoding and
     are numbered anew. Raises DataError when the folder is in use or cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is there and not empty; name a folder that is not there yet")
-    partial = folder.with_name(f".{folder.name}.partial")
+    # Absolute, through links and without '..': only so has it a name and a folder that it is in.
+    place = Path(os.path.realpath(folder))
+    partial = place.parent / f".{place.name}.partial"
     try:
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise DataError(f"{folder} is there and not empty; name a folder that is not there yet")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for sequence in sequences:
             WRITERS[form](partial / sequence.name, sequence)
             on_sequence()
         if form == "pysot":
-            _write_annotations(partial, folder.resolve().name, sequences)
+            _write_annotations(partial, place.name, sequences)
         if form in ("got10k", "vot"):
             write_whole(partial / "list.txt", "".join(f"{s.name}\n" for s in sequences))
-        os.replace(partial, folder)
+        os.replace(partial, place)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise DataError(f"{folder} cannot be written: {error.strerror}; nothing is there") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_folder(folder: Path, sequence: VideoSequence) -> None:
@@ -78,15 +89,24 @@ def _write_got10k(folder: Path, sequence: VideoSequence) -> None:
     visible = sequence.visible.astype(int)
     _write_lines(folder / COVER, map(str, (8 * visible).tolist()))
     _write_lines(folder / ABSENCE, map(str, (1 - visible).tolist()))
+    assert sequence.size is not None  # it is known wherever there are images
+    cut = _at_the_border(sequence.truth, *sequence.size).astype(int)
+    _write_lines(folder / CUT_BY_IMAGE, map(str, cut.tolist()))
+    width, height = sequence.size
+    _write_lines(folder / META, ["[METAINFO]", f"resolution: ({width}, {height})"])
+
+
+def _at_the_border(boxes: FloatArray, width: int, height: int) -> npt.NDArray[np.bool_]:
+    """Where boxes reach the border of the image or beyond it, (frames,); no where they are nan."""
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    reached = (low <= 0).any(axis=1) | (high >= np.array([width, height])).any(axis=1)
+    return np.asarray(reached & has_target(boxes), np.bool_)
 
 
 def _write_vot(folder: Path, sequence: VideoSequence) -> None:
     _write_images(folder / "color", sequence, 8)
-    if sequence.regions is None:
-        lines = box_lines(sequence.truth, "nan,nan,nan,nan")
-    else:
-        lines = [region_line(region) for region in sequence.regions]
-    _write_lines(folder / TRUTH_FILE, lines)
+    rows = truth_rows(sequence)
+    _write_lines(folder / TRUTH_FILE, [",".join(f"{v:.4f}" for v in row.ravel()) for row in rows])
     if sequence.anchors is not None:
         _write_lines(folder / ANCHORS, map(str, sequence.anchors.tolist()))
 
@@ -98,9 +118,7 @@ def _write_pysot(folder: Path, sequence: VideoSequence) -> None:
 def _write_annotations(folder: Path, name: str, sequences: Sequence[VideoSequence]) -> None:
     document: dict[str, Any] = {}
     for sequence in sequences:
-        rows = sequence.truth
-        if sequence.regions is not None:
-            rows = sequence.regions.reshape(len(sequence), -1)
+        rows = [row.ravel() for row in truth_rows(sequence)]
         images = sorted((folder / sequence.name / "img").iterdir())
         document[sequence.name] = {
             "video_dir": sequence.name,

@@ -21,7 +21,7 @@ all, without the difference between covered and out of view.
 
 EPILOG = """\
 examples:
-  tracker_ros eval convert --data OTB100 --to got10k --out OTB100-as-got10k
+  tracker_ros eval convert --data OTB100 --to got10k --out OTB100-as-got10k/val
   tracker_ros eval convert --data recorded --sequences corridor --to vot --out recorded-as-vot
 """
 

@@ -48,6 +48,8 @@ class VideoSequence:
     """Width and height of the images, where they are known."""
     one_based: bool = False
     """Whether files of its benchmark, results too, count pixels from 1."""
+    whole: int | None = None
+    """Frames before it was cut to its first ones; None where it was not."""
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -70,6 +72,7 @@ class VideoSequence:
         """Its first `limit` frames; all of them with None."""
         return replace(
             self,
+            whole=self.whole if limit is None or limit >= len(self) else len(self),
             images=self.images[:limit],
             truth=self.truth[:limit],
             regions=None if self.regions is None else self.regions[:limit],
@@ -184,7 +187,7 @@ def read_lines(path: Path, expected: str) -> list[str]:
 
     expected: what should be in it, in words. Raises DataError when it cannot be read.
     """
-    if not path.is_file():
+    if not path.exists() or path.is_dir():  # a pipe will do
         raise DataError(f"{path} is missing; expected {expected}")
     try:
         return path.read_text(encoding="utf-8-sig").rstrip().splitlines()

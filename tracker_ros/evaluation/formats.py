@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from tracker_ros.errors import DataError
-from tracker_ros.evaluation.annotations import annotation_files, find_annotated, has_polygons
+from tracker_ros.evaluation.annotations import annotation_file, find_annotated, has_polygons
 from tracker_ros.evaluation.box_formats import (
     Loader,
     find_flat,
@@ -71,6 +71,8 @@ FORMATS = {
 class DataSet:
     """Sequences, and the form that they were in."""
 
+    path: Path
+    """Where they were read: a folder, or the file that holds the truth of all of them."""
     form: Format
     sequences: tuple[VideoSequence, ...]
     protocol: str
@@ -105,7 +107,9 @@ def load_sequences(
             raise DataError(f"no sequence '{name}' in {path}; there are {', '.join(found)}")
     order = dict.fromkeys(names or sorted(found))
     sequences = tuple(found[name](limit, with_images) for name in order)
-    return DataSet(chosen, sequences, _protocol(chosen, path, sequences))
+    if chosen.name == "pysot":
+        path = annotation_file(path) or path
+    return DataSet(path, chosen, sequences, _protocol(chosen, path, sequences))
 
 
 def detect(path: Path) -> str:
@@ -120,7 +124,7 @@ def detect(path: Path) -> str:
         return "vot"
     if any((folder / TRUTH_FILE).is_file() for folder in folders):
         return "folder"
-    if annotation_files(path):
+    if annotation_file(path) is not None:
         return "pysot"
     return "flat" if len(folders) == 1 and any(path.glob("*.txt")) else "folder"
 
@@ -145,7 +149,7 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _protocol(form: Format, path: Path, sequences: Sequence[VideoSequence]) -> str:
-    if form.name == "pysot" and has_polygons(annotation_files(path)[0]):
+    if form.name == "pysot" and has_polygons(path):
         return "vot-supervised"
     if any(sequence.anchors is not None for sequence in sequences):
         return "vot-multistart"

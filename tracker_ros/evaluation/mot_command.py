@@ -99,7 +99,13 @@ def run(args: argparse.Namespace) -> int:
     """Check everything, then measure or read, print the table, write the JSON and the tracks."""
     load_trackeval()  # where it is missing nothing needs to run first
     require_writable_json(args.json)
-    path = where_the_truth_is(args)
+    path = where_the_truth_is(
+        args,
+        detections=args.detections is not None,
+        ablate=args.ablate,
+        seed=args.seed > 0,
+        threads=args.threads > 0,
+    )
     results, conditions = _scored(args, path) if args.results else _measured(args, path)
     print(as_table(results, conditions))
     for result in results:
@@ -134,9 +140,6 @@ def _measured(args: argparse.Namespace, path: Path) -> tuple[list[MotResult], Mo
 
 def _scored(args: argparse.Namespace, path: Path) -> tuple[list[MotResult], MotConditions]:
     """Score what lies on disk. Raises DataError where some of it cannot be used."""
-    for option, given in (("--detections", args.detections), ("--ablate", args.ablate)):
-        if given:
-            raise DataError(f"--results runs no tracker; leave out --results or {option}")
     answers = load_answers(path, args.sequences, args.limit)
     results = score_results(_by_tracker(args.results, answers), answers, args.save)
     return results, MotConditions(

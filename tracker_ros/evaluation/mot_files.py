@@ -31,7 +31,7 @@ def read_rows(
     `COLUMNS`; an empty file gives (0, COLUMNS). Raises DataError naming file, line and value.
     """
     end = end or f"seqLength in seqinfo.ini is {frames}"
-    if not path.is_file():
+    if not path.exists() or path.is_dir():  # a pipe will do
         raise DataError(f"{path} is missing; expected lines frame,id,x,y,w,h,score")
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()

@@ -15,7 +15,7 @@ from tracker_ros.evaluation.mot_datasets import MotSequence
 from tracker_ros.evaluation.mot_metrics import MotFigures, combined
 from tracker_ros.evaluation.mot_noise import CONVENTION
 from tracker_ros.evaluation.protocol import Column, Figures
-from tracker_ros.evaluation.report import describe_cpu, first_on_top, library_versions
+from tracker_ros.evaluation.report import cell, describe_cpu, first_on_top, library_versions
 
 MOT_COLUMNS = (
     Column("mota", "MOTA", "1 - (FN + FP + IDsw) / true boxes"),
@@ -173,7 +173,7 @@ def as_table(results: Sequence[MotResult], conditions: MotConditions) -> str:
     for name, frames, scores in blocks:
         heads = [f"{name:<{first}}  {frames:>6}"] + [" " * (first + 8)] * (len(results) - 1)
         for head, result, row in zip(heads, results, scores, strict=True):
-            cells = " ".join(_cell(row[column.key], column) for column in shown)
+            cells = " ".join(cell(row[column.key], column) for column in shown)
             lines.append(f"{head}  {result.tracker:<{second}} {cells}")
     return "\n".join(lines)
 
@@ -188,8 +188,3 @@ def notes(conditions: MotConditions) -> list[str]:
     for name, number in conditions.too_small.items():
         lines.append(f"{name}: {number} detections with a side under 2 px were left out.")
     return lines
-
-
-def _cell(value: float, column: Column) -> str:
-    digits = column.digits if column.digits or value == int(value) else 1
-    return f"{value:{column.width}.{digits}f}"

@@ -43,11 +43,6 @@ class TrackedSequence:
     seconds: FloatArray
     """Wall time of each `update`, shape (frames,)."""
 
-    @property
-    def fps(self) -> float:
-        """Frames per second of `update`: reading images does not count."""
-        return float(len(self.seconds) / self.seconds.sum())
-
 
 def open_multi_contestants(names: Sequence[str], *, threads: int = 0) -> tuple[MotContestant, ...]:
     """Open all of them once. Raises ModelError when one cannot be, or two have one name."""

@@ -28,11 +28,8 @@ class OnePass:
     """From frame `start` on, shape (frames, 4); the first is the box it was given."""
     seconds: FloatArray
     """Wall time of each `track` call, shape (frames - 1,); empty where a result was read."""
-
-    @property
-    def fps(self) -> float:
-        """Frames per second of `track`: reading images and `init` do not count."""
-        return float(len(self.seconds) / self.seconds.sum())
+    others: tuple[FloatArray, ...] = ()
+    """The boxes of further repetitions, where a result has several."""
 
 
 def run_one_pass(

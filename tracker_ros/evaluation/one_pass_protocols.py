@@ -27,6 +27,7 @@ from tracker_ros.evaluation.protocol import (
     Figures,
     Protocol,
     Scored,
+    find_repetitions,
     find_result,
     require_length,
 )
@@ -57,7 +58,7 @@ class OnePassProtocol(Protocol[OnePass]):
     figures: Callable[[FloatArray, VideoSequence, int], tuple[Figures, int]]
     """Boxes from frame `start` on, the sequence and `start` -> figures, and frames scored."""
     layout: str
-    """Where the result of a sequence goes: {tracker} and {sequence}."""
+    """Where the result of a sequence goes: {tracker}, {sequence} and, of several, {number}."""
 
     def calls(self, sequence: VideoSequence) -> int:
         """How many frames a tracker is asked for, at most."""
@@ -88,20 +89,18 @@ class OnePassProtocol(Protocol[OnePass]):
 
     def read(self, folder: Path, sequence: VideoSequence) -> OnePass:
         """Read NAME.txt, NAME/NAME_001.txt or NAME_001.txt: x,y,w,h for every frame."""
-        names = ("{0}.txt", "{0}/{0}_001.txt", "{0}_001.txt")
-        path = find_result(folder, names, sequence.name)
-        boxes = read_boxes(path)
-        require_length(path, len(boxes), sequence)
-        boxes[:, :2] -= sequence.one_based
-        return OnePass(sequence.start, boxes[sequence.start :], np.empty(0))
+        path = find_result(folder, _FILES, sequence.name)
+        return OnePass(sequence.start, _read_result(path, sequence), np.empty(0))
 
     def write(self, folder: Path, tracker: str, sequence: VideoSequence, run: OnePass) -> None:
         """x,y,w,h a line, nan before the frame that it began on; GOT-10k's times beside it."""
-        path = folder / self.layout.format(tracker=tracker, sequence=sequence.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        boxes = np.vstack([np.full((run.start, 4), np.nan), run.boxes])
-        boxes[:, :2] += sequence.one_based
-        write_whole(path, "".join(",".join(f"{v:.4f}" for v in box) + "\n" for box in boxes))
+        for number, found in enumerate((run.boxes, *run.others), 1):
+            name = self.layout.format(tracker=tracker, sequence=sequence.name, number=number)
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            boxes = np.vstack([np.full((run.start, 4), np.nan), found])
+            boxes[:, :2] += sequence.one_based
+            write_whole(path, "".join(",".join(f"{v:.4f}" for v in box) + "\n" for box in boxes))
         if self.name == "got10k" and len(run.seconds):
             times = np.concatenate([np.zeros(run.start + 1), run.seconds])
             lines = "".join(f"{spent:.6f}\n" for spent in times)
@@ -109,15 +108,41 @@ class OnePassProtocol(Protocol[OnePass]):
 
 
 class Got10kProtocol(OnePassProtocol):
-    """GOT-10k: the summary is that of the frames of all sequences together."""
+    """GOT-10k: the summary is that of the frames of all sequences and repetitions together."""
 
     summary = "overall"
 
     def score(self, runs: Sequence[tuple[VideoSequence, OnePass]]) -> Scored:
         """Figures of every sequence, and those of all frames as of one sequence."""
-        scored = super().score(runs)
-        overlap = np.concatenate([_counted_overlaps(run.boxes, s, run.start) for s, run in runs])
-        return Scored(scored.sequences, _got10k_figures(overlap), scored.frames)
+        every = {
+            sequence.name: np.concatenate(
+                [
+                    _counted_overlaps(boxes, sequence, run.start)
+                    for boxes in (run.boxes, *run.others)
+                ]
+            )
+            for sequence, run in runs
+        }
+        figures = {name: _got10k_figures(overlap) for name, overlap in every.items()}
+        overall = _got10k_figures(np.concatenate(list(every.values())))
+        return Scored(figures, overall, super().score(runs).frames)
+
+    def read(self, folder: Path, sequence: VideoSequence) -> OnePass:
+        """Read NAME/NAME_001.txt, or as the others, and NAME_002.txt and so on beside it."""
+        paths = find_repetitions(folder, _FILES, sequence.name)
+        first, *others = [_read_result(path, sequence) for path in paths]
+        return OnePass(sequence.start, first, np.empty(0), tuple(others))
+
+
+_FILES = ("{0}.txt", "{0}/{0}_001.txt", "{0}_001.txt")
+
+
+def _read_result(path: Path, sequence: VideoSequence) -> FloatArray:
+    """Boxes from the first frame of a sequence on that shows the target, 0-based."""
+    boxes = read_boxes(path)
+    require_length(path, len(boxes), sequence)
+    boxes[:, :2] -= sequence.one_based
+    return boxes[sequence.start : len(sequence)]
 
 
 def read_boxes(path: Path) -> FloatArray:
@@ -212,5 +237,5 @@ GOT10K = Got10kProtocol(
     "visible are left out; 'overall' takes the frames of all sequences as one, unlike the server's "
     "mean over classes",
     _got10k,
-    "{tracker}/{sequence}/{sequence}_001.txt",
+    "{tracker}/{sequence}/{sequence}_{number:03d}.txt",
 )

@@ -41,10 +41,11 @@ def add_shared_options(parser: argparse.ArgumentParser, *, data_required: bool =
     )
 
 
-def where_the_truth_is(args: argparse.Namespace) -> Path:
+def where_the_truth_is(args: argparse.Namespace, **given: bool) -> Path:
     """Of --data, --truth and --results: what to score by.
 
-    Raises DataError when the options contradict each other.
+    given: which options are there that only runs of trackers have, besides --tracker. Raises
+    DataError when the options contradict each other.
     """
     if args.results is None and (args.data is None or args.truth is not None):
         raise DataError(
@@ -54,8 +55,9 @@ def where_the_truth_is(args: argparse.Namespace) -> Path:
     if args.results is not None:
         if (args.data is None) == (args.truth is None):
             raise DataError("--results needs one of --truth PATH and --data DIR: what is right")
-        if args.tracker:
-            raise DataError("--results runs no tracker; leave out --results or --tracker")
+        for option, is_given in {"tracker": bool(args.tracker), **given}.items():
+            if is_given:
+                raise DataError(f"--results runs no tracker; leave out --results or --{option}")
     path = args.data if args.truth is None else args.truth
     assert isinstance(path, Path)
     return path
@@ -84,6 +86,14 @@ def without_nan(document: Any) -> Any:
     if isinstance(document, list | tuple):
         return [without_nan(value) for value in document]
     return None if isinstance(document, float) and math.isnan(document) else document
+
+
+def is_file_name(name: object) -> bool:
+    """Whether a file or folder of this name lies where it is put: no path, no odd characters."""
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name:
+        return False
+    # File systems take 255 bytes; something may be appended.
+    return name.isprintable() and len(name.encode()) <= 200
 
 
 def write_whole(path: Path, text: str) -> None:

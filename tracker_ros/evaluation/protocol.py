@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,11 +90,15 @@ class Protocol(ABC, Generic[Run]):
 
 
 def require_length(path: Path, lines: int, sequence: VideoSequence) -> None:
-    """Raise DataError, with both lengths, unless a result has a line for every frame."""
-    if lines != len(sequence):
+    """Raise DataError, with both lengths, unless a result has a line for every frame.
+
+    Of a sequence that was cut to its first frames a result may be as long as it was before.
+    """
+    if lines not in (len(sequence), sequence.whole):
+        cut = "" if sequence.whole is None else f", of which --limit takes {len(sequence)}"
         raise DataError(
-            f"{path} has {lines} lines but the truth of '{sequence.name}' {len(sequence)} frames; "
-            "expected one line for every frame (--limit cuts the truth)"
+            f"{path} has {lines} lines but the truth of '{sequence.name}' "
+            f"{sequence.whole or len(sequence)} frames{cut}; expected one line for every frame"
         )
 
 
@@ -113,6 +118,29 @@ def find_result(folder: Path, names: Sequence[str], sequence: str) -> Path:
         f"{folder} holds no result of '{sequence}'; expected {expected}; "
         "--sequences NAME ... scores some only"
     )
+
+
+def find_repetitions(folder: Path, names: Sequence[str], sequence: str) -> list[Path]:
+    """What `find_result` finds and, where that is NAME_001.txt, NAME_002.txt and so on beside it.
+
+    Raises DataError also when one between them is missing.
+    """
+    first = find_result(folder, names, sequence)
+    stem = first.stem.removesuffix("_001")
+    if first.stem in (stem, sequence, *_spellings(sequence)):
+        return [first]
+    numbered = {}
+    for path in first.parent.iterdir():
+        match = re.fullmatch(rf"{re.escape(stem)}_([0-9]{{3}})\.txt", path.name)
+        if match:
+            numbered[int(match[1])] = path
+    for number in range(1, max(numbered) + 1):
+        if number not in numbered:
+            raise DataError(
+                f"{numbered[max(numbered)]} is there but {stem}_{number:03d}.txt is not; "
+                "repetitions are numbered from 001 up without a gap"
+            )
+    return [numbered[number] for number in sorted(numbered) if number]
 
 
 def _spellings(sequence: str) -> list[str]:

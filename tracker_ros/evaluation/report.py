@@ -155,10 +155,11 @@ def as_table(results: Sequence[TrackerResult], columns: Sequence[Column], summar
 
 
 def _cells(figures: Figures, columns: Sequence[Column]) -> str:
-    return " ".join(_cell(figures[column.key], column) for column in columns)
+    return " ".join(cell(figures[column.key], column) for column in columns)
 
 
-def _cell(value: float, column: Column) -> str:
+def cell(value: float, column: Column) -> str:
+    """A figure as the table has it: '-' where there is none."""
     if math.isnan(value):
         return f"{'-':>{column.width}}"
     digits = column.digits if column.digits or value == int(value) else 1

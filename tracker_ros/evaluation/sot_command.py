@@ -17,6 +17,7 @@ from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS
 from tracker_ros.evaluation.options import (
     add_shared_options,
     at_least_one,
+    is_file_name,
     opencv_threads,
     progress,
     require_writable_json,
@@ -109,7 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--challenge", choices=tuple(CHALLENGES), metavar="NAME",
         help=f"vot-supervised: {', '.join(CHALLENGES)}, whose lengths the EAO is taken over "
-        "(default: the one that the data's name holds, else vot2018)",
+        "(default: the one that the data's path names, else vot2018)",
     )  # fmt: skip
     parser.add_argument(
         "--repeat", type=at_least_one, default=1, metavar="N",
@@ -120,7 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything, then measure or read, print the table and write the JSON."""
     require_writable_json(args.json)
-    path = where_the_truth_is(args)
+    path = where_the_truth_is(args, threads=args.threads > 0, repeat=args.repeat > 1)
     if args.nanotrack is not None and NANOTRACK not in (args.tracker or ()):
         raise DataError(
             f"--nanotrack {args.nanotrack}: add --tracker {NANOTRACK}, else nothing uses it"
@@ -128,18 +129,24 @@ def run(args: argparse.Namespace) -> int:
     data = load_sequences(
         path, args.format, args.sequences, args.limit, with_images=args.results is None
     )
-    protocol = _protocol(args, data, path)
+    protocol = _protocol(args, data)
     write = _writer(args.save, protocol)
     if args.results is None:
         contestants = open_contestants(
             args.tracker or TRACKERS, threads=args.threads, nanotrack=args.nanotrack
         )
+        for contestant in contestants:  # a card says what its model is called
+            if args.save is not None and not is_file_name(contestant.name):
+                raise DataError(
+                    f"--save: a tracker named {contestant.name!r} has no folder of that name; "
+                    "rename it in its card"
+                )
         with opencv_threads(args.threads):
             results = compare(contestants, data.sequences, protocol, write)
     else:
         results = score_results(args.results, data.sequences, protocol, write)
     conditions = Conditions(
-        str(path), data.form.name, protocol.name, protocol.convention, args.limit,
+        str(data.path), data.form.name, protocol.name, protocol.convention, args.limit,
         args.all_frames, args.threads, results[0].scored.frames,
     )  # fmt: skip
     print(as_table(results, protocol.columns, protocol.summary))
@@ -204,15 +211,17 @@ def score_results(
     return list(results.values())
 
 
-def _protocol(args: argparse.Namespace, data: DataSet, path: Path) -> Protocol[Any]:
+def _protocol(args: argparse.Namespace, data: DataSet) -> Protocol[Any]:
     name = args.protocol or ("otb" if args.all_frames else data.protocol)
     if args.all_frames and name != "otb":
         raise DataError(f"--all-frames is --protocol otb; leave one of it and {name} out")
     if name != "vot-supervised" and (args.challenge or args.repeat > 1):
         raise DataError(f"--challenge and --repeat belong to vot-supervised, not to {name}")
     if name == "vot-supervised":
-        named = [challenge for challenge in CHALLENGES if challenge in path.resolve().name.lower()]
-        return SupervisedProtocol(args.challenge or next(iter(named), "vot2018"), args.repeat)
+        parts = [part.lower() for part in data.path.resolve().parts]
+        named = [name for name in CHALLENGES if any(name in part for part in parts)]
+        told = args.challenge or (named[0] if len(named) == 1 else None)
+        return SupervisedProtocol(told or "vot2018", args.repeat, assumed=told is None)
     if name == "vot-multistart":
         return MultiStartProtocol()
     one_pass = {protocol.name: protocol for protocol in (VISIBLE, OTB, LASOT, GOT10K)}

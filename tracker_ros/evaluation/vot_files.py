@@ -34,6 +34,8 @@ SKIPPED, STARTED, FAILED, TRACKED = 0, 1, 2, -1
 
 ANCHORS = "anchor.value"
 REGION = "x,y,w,h, or x1,y1,x2,y2,x3,y3,... of a polygon"
+MOST_POINTS = 100
+"""Of a polygon: the time that an overlap takes grows with their square."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,10 @@ class MarkedRegions:
 
     def __len__(self) -> int:
         return len(self.markers)
+
+    def until(self, frames: int) -> MarkedRegions:
+        """The first so many frames of it."""
+        return MarkedRegions(self.markers[:frames], self.regions[:frames])
 
 
 def find_vot(folder: Path) -> dict[str, Loader]:
@@ -76,11 +82,17 @@ def with_regions(name: str, rows: Sequence[FloatArray]) -> VideoSequence:
 
     Its boxes are those that VOT starts trackers on: the same, or `aligned_boxes`.
     """
-    regions = stacked([as_polygon(row) for row in rows])
-    boxes = aligned_boxes(regions)
+    polygons = [as_polygon(row) for row in rows]
+    boxes = np.full((len(rows), 4), np.nan)
+    # By the number of points, before they are padded: a point twice would shift the middle.
+    points = np.array([len(polygon) for polygon in polygons])
+    for count in np.unique(points):
+        alike = np.flatnonzero(points == count)
+        boxes[alike] = aligned_boxes(np.array([polygons[index] for index in alike]))
     for index, row in enumerate(rows):
         if row.ndim == 1:
             boxes[index] = row if (row[2:] > 0).all() else np.nan
+    regions = stacked(polygons)
     regions[~has_target(boxes)] = np.nan
     return VideoSequence(name, (), boxes, regions=regions)
 
@@ -147,11 +159,21 @@ def parse_region(line: str, where: str) -> FloatArray:
             f"{where}: '{line}' holds a value that is not finite; write numbers, or nan for all "
             "values where the region is unknown"
         )
+    require_few_points(count, where)
     if count == 4:
         if min(values[2:]) < 0:
             raise DataError(f"{where}: '{line}' has a negative side; expected {REGION}")
         return np.array(values, np.float64)
     return np.array(values, np.float64).reshape(-1, 2)
+
+
+def require_few_points(values: int, where: str) -> None:
+    """Raise DataError, naming `where`, for a polygon of too many points."""
+    if values > 2 * MOST_POINTS:
+        raise DataError(
+            f"{where}: a polygon of {values // 2} points; at most {MOST_POINTS} are read: simplify "
+            "it"
+        )
 
 
 def read_marked(path: Path) -> MarkedRegions:
@@ -193,6 +215,30 @@ def region_line(region: FloatArray) -> str:
     if np.array_equal(region, rectangles(np.array([[*low, *(high - low)]]))[0]):
         region = np.array([low, high - low])
     return ",".join("nan" if np.isnan(value) else f"{value:.4f}" for value in region.ravel())
+
+
+def truth_rows(sequence: VideoSequence) -> list[FloatArray]:
+    """The truth as `with_regions` takes it: a box (4,) or a polygon (points, 2) in each frame.
+
+    What was read as a box is one, and polygons are without what they were padded with: read again,
+    these rows start trackers on the same boxes.
+    """
+    if sequence.regions is None:
+        return list(sequence.truth)
+    pairs = zip(sequence.truth, sequence.regions, strict=True)
+    return [_truth_row(box, region) for box, region in pairs]
+
+
+def _truth_row(box: FloatArray, region: FloatArray) -> FloatArray:
+    if not np.isfinite(region).all():
+        return np.full(4, np.nan)
+    for count in range(3, len(region)):
+        if (region[count:] == region[count - 1]).all():
+            if count == 4 and np.array_equal(region[:4], rectangles(box[None])[0]):
+                return box
+            if np.array_equal(aligned_boxes(region[None, :count])[0], box):
+                return region[:count]
+    return box if np.array_equal(region, rectangles(box[None])[0]) else region
 
 
 def _read_anchors(path: Path, frames: int) -> npt.NDArray[np.int8] | None:

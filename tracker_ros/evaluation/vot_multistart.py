@@ -55,9 +55,9 @@ class AnchorRun:
     """The overlaps of a run."""
 
     overlap: FloatArray
-    """In the order of the run; that of the given frame is 1, after a failure it is 0."""
+    """In the order of the run; 0 in the given frame and after a failure, as in VOT's toolkit."""
     progress: int
-    """Frames before the failure; all where there is none."""
+    """Frames before the failure; all where there is none, 0 where the target was lost at once."""
 
     @property
     def failed(self) -> bool:
@@ -153,13 +153,13 @@ class MultiStartProtocol(Protocol[MultiStart]):
             names = (f"baseline/{{0}}/{file}", f"{{0}}/{file}", file)
             path = find_result(folder, names, sequence.name)
             result = read_marked(path)
-            if len(result) != len(part):
+            if len(result) not in (len(part), part.whole):
                 raise DataError(
                     f"{path} has {len(result)} lines but a run from frame {anchor + 1} of "
                     f"'{sequence.name}' ({len(sequence)} frames) has {len(part)}; is "
                     "anchor.value the one that it was run with?"
                 )
-            runs[anchor] = result
+            runs[anchor] = result.until(len(part))
         return MultiStart(runs, np.empty(0))
 
     def write(self, folder: Path, tracker: str, sequence: VideoSequence, run: MultiStart) -> None:
@@ -214,7 +214,8 @@ def measured(result: MarkedRegions, part: VideoSequence) -> AnchorRun:
     """The overlaps of a run, both regions clipped to the image, and where it failed."""
     truth = truth_regions(part)
     overlap = polygon_overlaps(result.regions, truth, part.size)
-    overlap[0] = 1.0  # it was given
+    # VOT's toolkit counts the given frame as one without overlap: a failure may begin with it.
+    overlap[0] = 0.0
     low = (overlap <= FAILURE_OVERLAP) & known_regions(truth)
     progress = len(overlap)
     if len(low) >= FAILURE_FRAMES:
@@ -253,16 +254,25 @@ def average_over(curve: FloatArray, low: int = INTERVAL[0]) -> float:
 def _reordered(sequence: VideoSequence, order: FloatArray) -> VideoSequence:
     images = tuple(sequence.images[index] for index in order) if sequence.images else ()
     regions = None if sequence.regions is None else sequence.regions[order]
+    whole = sequence.whole
+    if whole is not None:  # a run backward ends with the first frame, whether it was cut or not
+        whole = whole - int(order[0]) if order[0] < order[-1] else None
     return replace(
-        sequence, images=images, truth=sequence.truth[order], regions=regions, anchors=None
+        sequence,
+        images=images,
+        truth=sequence.truth[order],
+        regions=regions,
+        anchors=None,
+        whole=whole,
     )
 
 
 def _figures(runs: Sequence[AnchorRun]) -> Figures:
     progress = sum(run.progress for run in runs)
     total = sum(len(run.overlap) for run in runs)
+    followed = float(sum(run.overlap[: run.progress].sum() for run in runs))
     return {
-        "accuracy": float(sum(run.overlap[: run.progress].sum() for run in runs) / progress),
+        "accuracy": followed / progress if progress else 0.0,
         "robustness": progress / total,
         "failures": float(sum(run.failed for run in runs)),
         "eao": float("nan"),

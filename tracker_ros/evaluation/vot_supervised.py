@@ -21,7 +21,13 @@ from tracker_ros.evaluation.metrics import FloatArray
 from tracker_ros.evaluation.one_pass import timed_track
 from tracker_ros.evaluation.options import write_whole
 from tracker_ros.evaluation.polygons import polygon_overlaps, rectangles
-from tracker_ros.evaluation.protocol import Column, Protocol, Scored, find_result, require_length
+from tracker_ros.evaluation.protocol import (
+    Column,
+    Protocol,
+    Scored,
+    find_repetitions,
+    require_length,
+)
 from tracker_ros.evaluation.vot_files import (
     FAILED,
     SKIPPED,
@@ -69,6 +75,8 @@ class SupervisedProtocol(Protocol[Supervised]):
     challenge: str = "vot2018"
     repeat: int = 1
     """Runs of a tracker; fewer when the first two agree in every box."""
+    assumed: bool = False
+    """Whether nothing said which challenge it is."""
 
     name = "vot-supervised"
     summary = "overall"
@@ -83,8 +91,8 @@ class SupervisedProtocol(Protocol[Supervised]):
     def __post_init__(self) -> None:
         low, high = CHALLENGES[self.challenge]
         self.convention = (
-            f"{self.challenge}: polygons clipped to the image, a start {SKIP} frames after each "
-            f"failure, EAO over {low} to {high} frames"
+            f"{self.challenge}{' (assumed)' * self.assumed}: polygons clipped to the image, a "
+            f"start {SKIP} frames after each failure, EAO over {low} to {high} frames"
         )
 
     def calls(self, sequence: VideoSequence) -> int:
@@ -123,42 +131,47 @@ class SupervisedProtocol(Protocol[Supervised]):
         weights: list[float] = []
         figures, frames, failures = {}, {}, 0.0
         for sequence, run in runs:
-            own: list[FloatArray] = []
+            every: list[FloatArray] = []
             lost = 0.0
             share = 1 / len(run.repetitions)
             for result in run.repetitions:
-                own.append(counted_overlaps(result, sequence))
+                every.append(counted_overlaps(result, sequence))
                 lost += share * int((result.markers == FAILED).sum())
                 parts = fragments(result, sequence)
                 pieces += parts
                 weights += [share] * len(parts)
+            # A sequence weighs the same however often it was run.
+            own = mean_of_repetitions(every)
             figures[sequence.name] = _figures(own, lost, len(sequence), np.nan)
             frames[sequence.name] = len(sequence)
-            tracked += own
+            tracked.append(own)
             failures += lost
         curve = expected_overlaps(pieces, weights, max(frames.values()))
         eao = average_over(curve, *CHALLENGES[self.challenge])
-        return Scored(figures, _figures(tracked, failures, sum(frames.values()), eao), frames)
+        overall = _figures(np.concatenate(tracked), failures, sum(frames.values()), eao)
+        return Scored(figures, overall, frames)
 
     def notes(self, scored: Sequence[Scored]) -> list[str]:
-        """Why there is no EAO, where there is none."""
-        if not any(np.isnan(result.summary["eao"]) for result in scored):
-            return []
-        return [
-            f"No EAO: no run reaches {CHALLENGES[self.challenge][1]} frames, so that the expected "
-            "overlap of that length is not known; it needs longer sequences."
-        ]
+        """Which interval was assumed, and why there is no EAO, where that is so."""
+        notes = []
+        if self.assumed:
+            notes.append(
+                f"EAO: the interval of {self.challenge} is assumed; --challenge says which it is."
+            )
+        if any(np.isnan(result.summary["eao"]) for result in scored):
+            notes.append(
+                f"No EAO: no run reaches {CHALLENGES[self.challenge][1]} frames, so that the "
+                "expected overlap of that length is not known; it needs longer sequences."
+            )
+        return notes
 
     def read(self, folder: Path, sequence: VideoSequence) -> Supervised:
         """Read [baseline/]NAME/NAME_001.txt, and so on; the folders may be left out."""
-        first = find_result(folder, _FILES, sequence.name)
-        paths = [first]
-        if first.stem.endswith("_001"):
-            paths = sorted(first.parent.glob(f"{first.stem[:-3]}[0-9][0-9][0-9].txt"))
         results = []
-        for path in paths:
+        for path in find_repetitions(folder, _FILES, sequence.name):
             result = read_marked(path)
             require_length(path, len(result), sequence)
+            result = result.until(len(sequence))
             if STARTED not in result.markers:
                 raise DataError(
                     f"{path}: the tracker is never initialised; a result of VOT has a line '1' "
@@ -237,6 +250,16 @@ def counted_overlaps(result: MarkedRegions, sequence: VideoSequence) -> FloatArr
     return overlap
 
 
+def mean_of_repetitions(overlaps: Sequence[FloatArray]) -> FloatArray:
+    """Per frame, over the repetitions in which it counts; frames that count in none are left out.
+
+    overlaps: `counted_overlaps` of each repetition, (frames,) each.
+    """
+    table = np.array(overlaps, np.float64)
+    counted = np.isfinite(table).any(axis=0)
+    return np.asarray(np.nanmean(table[:, counted], axis=0), np.float64)
+
+
 def fragments(result: MarkedRegions, sequence: VideoSequence) -> list[tuple[FloatArray, bool]]:
     """The overlaps from each start on, and whether that ended in a failure.
 
@@ -284,13 +307,9 @@ def same(first: MarkedRegions, second: MarkedRegions) -> bool:
     )
 
 
-def _figures(
-    overlap: Sequence[FloatArray], failures: float, frames: int, eao: float
-) -> dict[str, float]:
-    counted = np.concatenate(list(overlap))
-    counted = counted[np.isfinite(counted)]
+def _figures(overlap: FloatArray, failures: float, frames: int, eao: float) -> dict[str, float]:
     return {
-        "accuracy": float(counted.mean()) if len(counted) else float("nan"),
+        "accuracy": float(overlap.mean()) if len(overlap) else float("nan"),
         "failures": failures,
         "robustness": 100 * failures / frames,
         "reliability": float(np.exp(-DECAY * failures / frames)),

@@ -106,8 +106,9 @@ class FrameHistory:
 
 
 def seconds(ns: int) -> str:
-    """A stamp in seconds, exactly: a float holds no nanoseconds of today's."""
-    return f"{ns // 10**9}.{ns % 10**9:09}"
+    """A stamp in seconds with nine decimals, exactly: a float holds no nanoseconds of today's."""
+    whole, rest = divmod(abs(ns), 10**9)  # rounding down would give -0.5 s as -1.5
+    return f"{'-' * (ns < 0)}{whole}.{rest:09}"
 
 
 def _stamp(frame: Frame) -> int:

@@ -72,8 +72,7 @@ class Intake(Generic[W]):
     def _forget(self, reason: str) -> None:
         self._last = None
         self._listener.on_time_jump(reason)
-        self._listener.on_dropped(self.worker.forget_frames())
-        self.worker.end_targets(reason)
+        self._listener.on_dropped(self.worker.forget(reason))
 
 
 class MotIntake(Intake[MotWorker]):

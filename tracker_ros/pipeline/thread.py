@@ -61,9 +61,9 @@ class WorkerThread(ABC):
             self._thread.join()
 
     def settle(self) -> None:
-        """Wait until the thread has done all there is to do."""
+        """Wait until the thread has done all there is to do, or has ended."""
         with self._wake:
-            self._wake.wait_for(lambda: self._idle)
+            self._wake.wait_for(lambda: self._idle or not self.alive)
 
     def catch_up(self) -> None:
         """Without a thread: do all there is to do at this moment of the clock, then return."""
@@ -98,6 +98,15 @@ class WorkerThread(ABC):
     def forget_frames(self) -> int:
         """Drop every frame that waits or is kept: time has jumped. Gives how many waited."""
 
+    def forget(self, reason: str) -> int:
+        """Time has jumped: drop all frames, and end all targets for that reason.
+
+        Gives how many frames waited.
+        """
+        waited = self.forget_frames()
+        self.end_targets(reason).add_done_callback(self._tell_failure)
+        return waited
+
     def end_targets(self, reason: str) -> Future[list[str]]:
         """End all targets for that reason; the future holds their ids."""
         return self._submit(lambda: self._end_targets(reason))
@@ -106,6 +115,13 @@ class WorkerThread(ABC):
         """There is work for the thread; the lock `_wake` is held."""
         self._idle = False
         self._wake.notify_all()
+
+    def _tell_failure(self, done: Future[list[str]]) -> None:
+        """Of targets that were to end; that the worker was stopped meanwhile is none."""
+        error = None if done.cancelled() else done.exception()
+        if error is not None and not isinstance(error, TargetError):
+            trace = "".join(traceback.format_exception(error))
+            self._on_failure(f"targets could not be ended: {error}", trace)
 
     # --- on the worker's thread --------------------------------------------------------------
 
@@ -144,13 +160,20 @@ class WorkerThread(ABC):
         return future
 
     def _run(self) -> None:
-        while True:
+        try:
+            while True:
+                with self._wake:
+                    work = self._next()
+                if work is None:
+                    break
+                self._do(work)
+            self._end_targets(self._stopping)
+        except Exception as error:  # told: a node without its worker must not look well
+            self._on_failure(f"the worker ended: {error}", traceback.format_exc())
+        finally:
             with self._wake:
-                work = self._next()
-            if work is None:
-                break
-            self._do(work)
-        self._end_targets(self._stopping)
+                self._idle = True
+                self._wake.notify_all()  # who waits in `settle`
 
     def _do(self, work: Callable[[], None]) -> None:
         try:

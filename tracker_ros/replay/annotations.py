@@ -1,7 +1,8 @@
 """Where the targets of a replay really are: boxes that belong to its images by number or by stamp.
 
-A file with a line for every image belongs to the images by their number; a CSV file with a column
-`stamp`, and a topic, belong to them by the exact stamp. Boxes are x, y, w, h, pixels, 0-based from
+A file with a line for every image belongs to the images by their number, which counts from the
+topic's first, whatever part of the bag is replayed; a CSV file with a column `stamp`, and a topic,
+belong to them by the exact stamp. Boxes are x, y, w, h, pixels, 0-based from
 the top-left corner. OTB's own files count pixels from 1: their boxes lie one pixel off here.
 """
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from tracker_ros.errors import DataError
 from tracker_ros.evaluation.metrics import has_target
+from tracker_ros.pipeline.frames import seconds
 from tracker_ros.replay.result import FloatArray, IntArray, ReplayResult, Timeline
 
 BoolArray = npt.NDArray[np.bool_]
@@ -51,11 +53,16 @@ class TargetTruth:
         """Raise DataError unless this is the truth of the images of that replay."""
         if self.by_stamp:
             _require_a_common_stamp(self.source, self.keys, result.timeline)
-        elif len(self.keys) != result.received:
+        elif not _fits(len(self.keys), result):
             raise DataError(
                 f"{self.source} has {len(self.keys)} lines, but {_images(result)}; expected a line "
-                "for every image, those that could not be used too"
+                "for every image of the topic, those that were not replayed or could not be used "
+                "too"
             )
+
+    def notes_on(self, result: ReplayResult) -> tuple[str, ...]:
+        """What a reader of that replay's score has to know, in sentences."""
+        return self.notes if self.by_stamp else self.notes + _cut_short(len(self.keys), result)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,17 +111,37 @@ class CrowdTruth:
         if self.annotated is not None:
             _require_a_common_stamp(self.source, self.annotated, result.timeline)
             return
-        if self.length is not None and self.length != result.received:
+        if self.length is not None:
+            if not _fits(self.length, result):
+                raise DataError(
+                    f"{self.source} is the truth of {self.length} images (seqLength in "
+                    f"seqinfo.ini), but {_images(result)}; give the truth of all images of the "
+                    "topic"
+                )
+            return
+        if self._last > result.images and not result.damage:
             raise DataError(
-                f"{self.source} is the truth of {self.length} images (seqLength in seqinfo.ini), "
-                f"but {_images(result)}; give the truth of these images"
+                f"{self.source} reaches to frame {self._last}, but {_images(result)}; give the "
+                "truth of these images: frame 1 is the first of the topic"
             )
-        last = int(self.keys[-1]) + 1 if len(self.keys) else 0
-        if last > result.received:
+        if result.first and self._last == result.received:
             raise DataError(
-                f"{self.source} reaches to frame {last}, but {_images(result)}; give the truth of "
-                "these images: frame 1 is the first that is replayed"
+                f"{self.source} reaches to frame {self._last}, as if it were the truth of the part "
+                f"alone, but {_images(result)}; frame 1 is the first of the topic, also with "
+                f"--from. Where it is the truth of all, seqinfo.ini with seqLength={result.images} "
+                "beside gt/gt.txt says so"
             )
+
+    def notes_on(self, result: ReplayResult) -> tuple[str, ...]:
+        """What a reader of that replay's score has to know, in sentences."""
+        if self.by_stamp:
+            return self.notes
+        return self.notes + _cut_short(self.length or self._last, result)
+
+    @property
+    def _last(self) -> int:
+        """The last frame that has a row, from 1."""
+        return int(self.keys[-1]) + 1 if len(self.keys) else 0
 
 
 def target_truth(
@@ -127,16 +154,11 @@ def target_truth(
     differs = again & ~np.isclose(boxes[1:], boxes[:-1], 0, 0, equal_nan=True).all(axis=1)
     if differs.any():
         raise DataError(
-            f"{source}: the stamp {in_seconds(int(stamps[1:][differs][0]))} is there twice, with "
+            f"{source}: the stamp {seconds(int(stamps[1:][differs][0]))} is there twice, with "
             "two boxes; a stamp has one truth"
         )
     kept = np.concatenate([np.ones(min(len(stamps), 1), np.bool_), ~again])
     return TargetTruth(source, stamps[kept], boxes[kept], True, notes)
-
-
-def in_seconds(ns: int) -> str:
-    """A stamp as people read it and as a CSV file holds it: seconds with nine decimals."""
-    return f"{ns // 10**9}.{ns % 10**9:09d}"
 
 
 def _require_a_common_stamp(source: str, stamps: IntArray, timeline: Timeline) -> None:
@@ -145,7 +167,7 @@ def _require_a_common_stamp(source: str, stamps: IntArray, timeline: Timeline) -
     images = timeline.stamps
     if len(images) and not np.isin(images, stamps).any():
         ours, theirs = (
-            f"{in_seconds(int(of.min()))} to {in_seconds(int(of.max()))}" for of in (images, stamps)
+            f"{seconds(int(of.min()))} to {seconds(int(of.max()))}" for of in (images, stamps)
         )
         raise DataError(
             f"{source}: none of its {len(stamps)} stamps ({theirs}) is that of one of the "
@@ -153,6 +175,25 @@ def _require_a_common_stamp(source: str, stamps: IntArray, timeline: Timeline) -
         )
 
 
+def _fits(length: int, result: ReplayResult) -> bool:
+    """Whether a truth by number is as long as the topic; a damaged bag has lost some images."""
+    return length == result.images or (bool(result.damage) and length > result.images)
+
+
+def _cut_short(length: int, result: ReplayResult) -> tuple[str, ...]:
+    """What to say where a damaged bag holds less than its truth."""
+    if length <= result.images:
+        return ()
+    return (
+        f"The bag is damaged, and holds {result.images} of the {length} images that the truth is "
+        f"of: they were compared with the first {result.images} of it. Where images are missing "
+        "before the last, only a truth with stamps fits.",
+    )
+
+
 def _images(result: ReplayResult) -> str:
-    cut = f" (the bag is damaged: {result.damage})" if result.damage else ""
-    return f"{result.received} images were replayed from {result.topic}{cut}"
+    """How many images there are, for an error."""
+    words = f"{result.bag} holds {result.images} images on {result.topic}"
+    if result.received != result.images:
+        words += f", of which {result.received} were replayed"
+    return f"{words} (the bag is damaged: {result.damage})" if result.damage else words

@@ -6,6 +6,7 @@ import argparse
 import glob
 import math
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from typing import NoReturn
 import yaml
 from tqdm import tqdm
 
-from tracker_ros.errors import DataError
+from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.mot.open import MULTI_TRACKERS
 from tracker_ros.replay.figures import FIGURES, names_for, parse_limits, shown
 from tracker_ros.replay.job import MOT, RATES, SOT, Job, parse_wish
@@ -136,7 +137,12 @@ def run(args: argparse.Namespace) -> int:
     if len(jobs) > 1 or args.ray or args.resume:
         fleet = Fleet(args.jobs, args.ray, args.retries, args.resume)
         return replay_many(jobs, args.out or Path("replay"), fleet, args.junit)
-    outcome = _run_one(jobs[0])
+    try:
+        outcome = _run_one(jobs[0])
+    except TrackerRosError as error:
+        if args.junit is not None:  # not the verdict of a run before
+            write_junit(args.junit, [Outcome(str(jobs[0].bag), error=str(error))])
+        raise
     print(as_table(outcome))
     print(f"results in {jobs[0].out}")
     if args.junit is not None:
@@ -146,7 +152,9 @@ def run(args: argparse.Namespace) -> int:
 
 def read_jobs(args: argparse.Namespace) -> list[Job]:
     """A job for every bag. Raises DataError, ParameterError."""
-    paths = _bags(args.bags)
+    paths = bags_of(args.bags)
+    if args.junit is not None and not args.junit.absolute().parent.is_dir():
+        raise DataError(f"--junit {args.junit} cannot be written: its folder must exist")
     kind = MOT if args.detections else SOT
     if kind == MOT and args.target:
         raise DataError("--target and --detections cannot be had together: replay the bag twice")
@@ -168,7 +176,7 @@ def read_jobs(args: argparse.Namespace) -> list[Job]:
         report=args.report,
         limits=parse_limits(args.fail_below, args.fail_above, kind, truth=bool(args.gt)),
     )  # fmt: skip
-    names = _names(paths)
+    names = names_of(paths)
     if args.out is None:
         folders = [Path("replay", name) for name in names]
     else:
@@ -186,6 +194,11 @@ def as_table(outcome: Outcome) -> str:
         lines.append(f"damaged: {outcome.damage}")
     for name, value in outcome.figures.items():
         lines.append(f"  {name:<22} {shown(name, value):>8}  {FIGURES[name].about}")
+    for cause, trouble in outcome.troubles.items():
+        first = trouble.first.splitlines()[0]
+        lines.append(f"  {'trouble':<22} {trouble.count:>8}  {cause}; the first: {first}")
+    if outcome.broken:
+        lines.append("  FAIL the tracker raised an error; result.json holds its trace")
     lines += [f"  {'PASS' if check.passed else 'FAIL'} {check}" for check in outcome.checks]
     lines.append(f"  sha256 of the tracks   {outcome.digest}")
     return "\n".join(lines)
@@ -207,7 +220,8 @@ def _run_one(job: Job) -> Outcome:
         return run_job(job, Progress(begin, lambda: bars[0].update()))
 
 
-def _bags(patterns: Sequence[str]) -> list[Path]:
+def bags_of(patterns: Sequence[str]) -> list[Path]:
+    """The bags that paths and patterns name, each once. Raises DataError where one names none."""
     paths: list[Path] = []
     for pattern in patterns:
         is_pattern = not os.path.exists(pattern) and glob.has_magic(pattern)
@@ -215,15 +229,19 @@ def _bags(patterns: Sequence[str]) -> list[Path]:
         if not found:
             raise DataError(f"no bag is called {pattern}")
         paths += map(Path, found)
-    return list(dict.fromkeys(paths))
+    return list({path.resolve(): path for path in paths}.values())
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """A name for each bag: that of its file; with those of its folders where two have the same."""
-    names = [path.resolve().stem if path.is_file() else path.resolve().name for path in paths]
-    if len(set(names)) == len(names):
-        return names
-    return ["_".join(path.resolve().with_suffix("").parts[1:]) for path in paths]
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """A name for each bag, all of them different: its own, else with its folders, else numbered."""
+    own = [path.resolve().name for path in paths]
+    short = [re.sub(r"\.(mcap|db3)(\.zstd)?$", "", name) for name in own]
+    names = short if len(set(short)) == len(short) else own
+    if len(set(names)) < len(names):
+        names = ["_".join(path.resolve().parts[1:]) for path in paths]
+    if len(set(names)) < len(names):
+        names = [f"{name}_{number}" for number, name in enumerate(names, 1)]
+    return names
 
 
 def _setting(text: str) -> tuple[str, object]:

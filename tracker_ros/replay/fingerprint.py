@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tracker_ros.evaluation.report import library_versions
 from tracker_ros.models.card import MODELS
 from tracker_ros.pipeline.parameters import read_params_file
 from tracker_ros.replay.job import Job
+from tracker_ros.replay.truth import truth_file
 
 
 def fingerprint(job: Job) -> str:
@@ -28,7 +30,9 @@ def fingerprint(job: Job) -> str:
         for field in dataclasses.fields(job)
         if field.name not in ("bag", "out", "params_file")
     }
-    truth = _sha256(Path(job.gt)) if job.gt and Path(job.gt).is_file() else ""
+    file = truth_file(job.gt) if job.gt else None
+    # A pipe can be read once, and that is not here: what comes of it is no result to keep.
+    truth = "" if file is None else _sha256(file) if file.is_file() else uuid.uuid4().hex
     if truth:
         del asked["gt"]  # else it is a topic
     document = {

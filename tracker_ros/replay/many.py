@@ -18,7 +18,7 @@ from tracker_ros.replay.fleet import replay_here
 from tracker_ros.replay.job import Job
 from tracker_ros.replay.junit import write_junit
 from tracker_ros.replay.merge import INDEX, write_merged
-from tracker_ros.replay.outcome import Outcome
+from tracker_ros.replay.outcome import Outcome, tracker_failure
 from tracker_ros.replay.tasks import Task
 from tracker_ros.replay.work import read_outcome
 
@@ -76,8 +76,8 @@ def replay_many(jobs: Sequence[Job], folder: Path, fleet: Fleet, junit: Path | N
     write_merged(folder, merged)
     if junit is not None:
         write_junit(junit, merged)
-    failed = [outcome for outcome in merged if outcome.error]
-    below = [outcome for outcome in merged if not outcome.error and not outcome.passed]
+    failed = [outcome for outcome in merged if outcome.error or outcome.broken]
+    below = [outcome for outcome in merged if outcome not in failed and not outcome.passed]
     print(
         f"{len(merged)} bags: {len(failed)} failed, {len(below)} broke a limit, {len(kept)} had "
         f"been replayed before\nresults in {folder}, all together in {folder / INDEX}"
@@ -168,6 +168,8 @@ def _line(job: Job, outcome: Outcome) -> str:
     if outcome.error:
         return f"FAILED  {job.bag}: {outcome.error}"
     broken = [str(check) for check in outcome.checks if not check.passed]
+    if outcome.broken:
+        broken.insert(0, tracker_failure(outcome.troubles))
     figures = [f"{name} {shown(name, value)}" for name, value in _first(outcome.figures).items()]
     verdict = "FAILED " if broken else "passed " if outcome.checks else "done   "
     words = ", ".join(broken or figures)

@@ -25,9 +25,9 @@ class MotSession(Session[MotWorker]):
 
     def __init__(
         self, tracker: RunningTracker, parameters: MotParameters, store: Store, output: Output, *,
-        start: int, live: bool = False,
+        live: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(tracker, store, output, start=start, live=live)
+        super().__init__(tracker, store, output, live=live)
         history = FrameHistory(parameters.history_frames, parameters.history_bytes)
         names = Names(parameters.id_prefix)
         names.begin()
@@ -59,6 +59,10 @@ class MotSession(Session[MotWorker]):
     def on_paired(self, kind: Kind) -> None:
         """An array was applied, or an image answered without."""
         self.pairs[kind] += 1
+
+    def about_it(self) -> dict[str, str]:
+        """How images and detections came together."""
+        return {kind.value: str(count) for kind, count in self.pairs.items()}
 
     def on_left_out(self, left_out: Counter[str]) -> None:
         """Detections that were not wanted: so it was set."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tracker_ros.replay.figures import FIGURES, Check, Limit
-from tracker_ros.replay.result import ReplayResult
+from tracker_ros.replay.result import ReplayResult, Trouble
 from tracker_ros.replay.score import Score
 
 
@@ -31,6 +31,12 @@ class Outcome:
     """Seconds of recording that were replayed."""
     wall: float = 0.0
     """Seconds that it took."""
+    rejected: int = 0
+    """Images that could not be used."""
+    dropped: int = 0
+    """Images that were replaced by newer ones, or waited when time jumped."""
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    """By cause: how many images and detections were of no use, and the first reason."""
 
     @classmethod
     def of(
@@ -39,13 +45,18 @@ class Outcome:
         """That of a bag that was replayed."""
         return cls(
             result.bag, "", score.figures, checks, report, result.damage, result.digest,
-            result.duration, result.wall,
+            result.duration, result.wall, result.rejected, result.dropped, dict(result.troubles),
         )  # fmt: skip
 
     @property
     def passed(self) -> bool:
-        """Replayed, and every limit kept."""
-        return not self.error and all(check.passed for check in self.checks)
+        """Replayed without a failure of the tracker, and every limit kept."""
+        return not (self.error or self.broken) and all(check.passed for check in self.checks)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the tracker itself failed on the way: by an exception, not by losing a target."""
+        return bool(tracker_failure(self.troubles))
 
     @property
     def missed(self) -> frozenset[str]:
@@ -73,11 +84,18 @@ class Outcome:
             "digest": self.digest,
             "duration": self.duration,
             "wall": self.wall,
+            "broken": self.broken,
+            "rejected": self.rejected,
+            "dropped": self.dropped,
+            "troubles": {cause: asdict(trouble) for cause, trouble in self.troubles.items()},
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Outcome:
-        """What `as_json` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        """What `as_json` gave, also before it had troubles.
+
+        Raises KeyError, TypeError or ValueError for anything else.
+        """
         checks = []
         for row in document["checks"]:
             least = "least" in row
@@ -91,7 +109,23 @@ class Outcome:
             digest=str(document["digest"]),
             duration=float(document["duration"]),
             wall=float(document["wall"]),
+            rejected=int(document.get("rejected", 0)),
+            dropped=int(document.get("dropped", 0)),
+            troubles={
+                str(cause): Trouble(int(row["count"]), str(row["first"]), int(row["stamp"]))
+                for cause, row in dict(document.get("troubles", {})).items()
+            },
         )
+
+
+def tracker_failure(troubles: Mapping[str, Trouble]) -> str:
+    """How often and how first the tracker itself failed, in a line; empty where it did not."""
+    for cause, trouble in troubles.items():
+        if cause.startswith("tracker"):
+            first = trouble.first.partition("\n")[0]
+            times = "once" if trouble.count == 1 else f"{trouble.count} times, first"
+            return f"the tracker failed {times}: {first}"
+    return ""
 
 
 def means(outcomes: Sequence[Outcome]) -> dict[str, float]:

@@ -22,12 +22,12 @@ from typing import Any
 import tracker_ros
 from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.replay.fingerprint import is_card
+from tracker_ros.replay.folder import RESULT, claim
 from tracker_ros.replay.job import Job
 from tracker_ros.replay.outcome import Outcome
 from tracker_ros.replay.run import Progress
 from tracker_ros.replay.tasks import Task, Tasks, Watch, attempt, threads_asked
 from tracker_ros.replay.whole_file import write_whole_file
-from tracker_ros.replay.work import RESULT
 
 IN_FLIGHT = 1000
 """Tasks that Ray is given at a time: enough for a cluster to grow by."""
@@ -199,6 +199,8 @@ def _replay(task: Task, needed: Sequence[Path], probe: Path, threads: int) -> An
 def _kept(task: Task, answer: Answer) -> Outcome:
     """The outcome, after what came back through Ray is written, last of all the result."""
     try:
+        if answer.files:
+            claim(task.job.out)
         for name in sorted(answer.files, key=lambda name: name == RESULT):
             path = task.job.out / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +11,8 @@ from tracker_ros.bags.bag import BagMessage
 from tracker_ros.bags.reader import BagReader
 from tracker_ros.bags.types import own_topic
 from tracker_ros.bags.writer import BagWriter
-from tracker_ros.errors import DataError
 from tracker_ros.pipeline.messages import STATUS, TRACKS
+from tracker_ros.replay.folder import BAG, WRITTEN_BY
 from tracker_ros.replay.job import Job
 
 
@@ -21,14 +20,13 @@ class Recorder:
     """A context manager: what was written is there when it ends well, and else nothing is."""
 
     def __init__(self, job: Job, bag: BagReader) -> None:
-        held = {topic.name for topic in bag.topics}
         self.names = {"tracks": f"/{job.kind}/tracks", "status": f"/{job.kind}/status"}
         """Topics of what is published."""
-        if held & set(self.names.values()):  # a node's own were recorded: they stay as they are
-            self.names = {kind: f"/replay{name}" for kind, name in self.names.items()}
-        self.path: Path | None = None if job.keep == "none" else job.out / "bag"
-        self._input = job.bag.resolve()
         self._copies = bag.topics if job.keep == "all" else ()
+        held = {topic.name for topic in self._copies}
+        while held & set(self.names.values()):  # a node's own were recorded: they stay as they are
+            self.names = {kind: f"/replay{name}" for kind, name in self.names.items()}
+        self.path: Path | None = None if job.keep == "none" else job.out / BAG
         self._storage = job.storage
         self._writer: BagWriter | None = None
         self._stack = ExitStack()
@@ -36,22 +34,15 @@ class Recorder:
 
     def __enter__(self) -> Recorder:
         if self.path is not None:
-            self._remove_old(self.path)
             with ExitStack() as stack:  # what stops this leaves nothing half begun
-                writer = stack.enter_context(BagWriter(self.path, storage=self._storage))
+                bag = BagWriter(self.path, self._storage, written_by=WRITTEN_BY)
+                writer = stack.enter_context(bag)
                 for topic in self._copies:
                     writer.add_topic(topic)
                 writer.add_topic(own_topic(self.names["tracks"], TRACKS))
                 writer.add_topic(own_topic(self.names["status"], STATUS))
                 self._writer, self._stack = writer, stack.pop_all()
         return self
-
-    def _remove_old(self, path: Path) -> None:
-        """Remove the bag of a replay before."""
-        if path.resolve() in (self._input, *self._input.parents):
-            raise DataError(f"--out {path.parent} holds the bag that is replayed; name another")
-        if (path / "metadata.yaml").is_file():  # else the writer says that the name is taken
-            shutil.rmtree(path, ignore_errors=True)
 
     def __exit__(
         self,

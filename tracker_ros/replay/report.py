@@ -11,10 +11,11 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tracker_ros.evaluation.report import describe_cpu, library_versions
+from tracker_ros.pipeline.frames import seconds as in_seconds
 from tracker_ros.replay.charts import accuracy_curves, latency_histogram, stage_rows
 from tracker_ros.replay.figures import FIGURES, Check, shown
-from tracker_ros.replay.moments import ImageOf, pictures, worst_moments
-from tracker_ros.replay.outcome import Outcome, means
+from tracker_ros.replay.moments import ImageOf, Moment, pictures
+from tracker_ros.replay.outcome import Outcome, means, tracker_failure
 from tracker_ros.replay.result import ReplayResult
 from tracker_ros.replay.score import Score
 from tracker_ros.replay.svg import clock
@@ -36,24 +37,31 @@ _PLAIN_TILES = ("frames", "losses", "identities", "latency_p95_ms", "speed_up")
 
 
 def write_report(
-    path: Path, result: ReplayResult, score: Score, checks: Sequence[Check], image_of: ImageOf
+    path: Path,
+    result: ReplayResult,
+    score: Score,
+    checks: Sequence[Check],
+    moments: Sequence[Moment],
+    image_of: ImageOf,
 ) -> None:
     """Write the page of one bag, whole or not at all.
 
-    image_of: gives the image of a number, as `Timeline.inputs` has them, (height, width, 3) BGR, or
-    None where it cannot be had; it is asked for a few, in rising order. Raises DataError when the
+    moments: what to show, in the order of time, as `worst_moments` gives them. image_of: gives the
+    image of a number, as `Timeline.inputs` has them, (height, width, 3) BGR, or None where it
+    cannot be had; it is asked for those of the moments, in that order. Raises DataError when the
     page cannot be written.
     """
     seconds = frame_seconds(result.timeline)
-    moments = worst_moments(result, score)
     shots = pictures(result, score, moments, image_of)
     missing = unanswered(result)
+    failure = tracker_failure(result.troubles)
     page = _environment().get_template("report.html.j2")
     text = page.render(
         result=result,
         name=Path(result.bag).name or result.bag,
         score=score,
-        verdict=_verdict(checks),
+        verdict=_verdict(checks, failure),
+        failure=failure,
         checks=checks,
         shown=shown,
         tiles=_tiles(score),
@@ -61,7 +69,7 @@ def write_report(
         curves=accuracy_curves(score.sot) if score.sot is not None else [],
         timeline=timeline_chart(result, score),
         events=[
-            {"at": clock(round(at, 1)), "stamp": _stamp(event.stamp), "words": event.words}
+            {"at": clock(round(at, 1)), "stamp": _when(event.stamp), "words": event.words}
             for at, event in zip(event_seconds(result)[:MOST_EVENTS], result.events, strict=False)
         ],
         more_events=max(len(result.events) - MOST_EVENTS, 0),
@@ -79,7 +87,7 @@ def write_report(
         stages=stage_rows(result.timeline),
         missing=len(missing),
         troubles=[
-            {"cause": cause, "count": t.count, "first": t.first, "stamp": _stamp(t.stamp)}
+            {"cause": cause, "count": t.count, "first": t.first, "stamp": _when(t.stamp)}
             for cause, t in result.troubles.items()
         ],
         ran=_what_ran(result, score),
@@ -111,7 +119,9 @@ def write_index(path: Path, outcomes: Sequence[Outcome], title: str = "Replays")
             if not FIGURES[name].digits
         },
         failed=[outcome for outcome in outcomes if outcome.error],
-        below=[outcome for outcome in done if not outcome.passed],
+        below=[outcome for outcome in done if outcome.missed],
+        broken=[outcome for outcome in done if outcome.broken],
+        tracker_failure=tracker_failure,
         judged=any(outcome.checks for outcome in outcomes),
         duration=clock(round(sum(outcome.duration for outcome in outcomes))),
         wall=clock(round(sum(outcome.wall for outcome in outcomes))),
@@ -135,10 +145,10 @@ def _environment() -> Environment:
     return environment
 
 
-def _verdict(checks: Sequence[Check]) -> str:
-    if not checks:
+def _verdict(checks: Sequence[Check], failure: str) -> str:
+    if not (checks or failure):
         return "none"
-    return "passed" if all(check.passed for check in checks) else "failed"
+    return "failed" if failure else "passed" if all(check.passed for check in checks) else "failed"
 
 
 def _tiles(score: Score) -> list[dict[str, str]]:
@@ -175,15 +185,20 @@ def _what_ran(result: ReplayResult, score: Score) -> list[tuple[str, str]]:
         ("recording", f"{result.duration:.2f} s, replayed in {result.wall:.2f} s"),
         ("truth", score.truth),
         *(
-            (f"target {id}", f"{box[0]:g},{box[1]:g},{box[2]:g},{box[3]:g} @ {_stamp(stamp)}")
-            for id, (stamp, box) in result.starts.items()
+            (
+                f"target {id}",
+                ",".join(f"{value:g}" for value in start.box)
+                + f" @ {in_seconds(start.stamp)}, image {start.number}",
+            )
+            for id, start in result.starts.items()
         ),
         *result.options.items(),
-        ("first stamp", _stamp(int(timeline.stamps[0])) if len(timeline) else ""),
+        ("first stamp", in_seconds(int(timeline.stamps[0])) if len(timeline) else ""),
         ("sha256 of the tracks", result.digest),
     ]
     return [(name, value) for name, value in rows if value]
 
 
-def _stamp(ns: int) -> str:
-    return f"{ns // 10**9}.{ns % 10**9:09d}"
+def _when(ns: int) -> str:
+    """A stamp, or nothing where there is none."""
+    return in_seconds(ns) if ns else ""

@@ -44,8 +44,9 @@ class Timeline:
         """Add a frame.
 
         stamp: of the image; received: when it was recorded; both nanoseconds. number: of the image
-        among all those that came, from 0. decode, publish, age: seconds of wall clock; age is from
-        the message to the publication of its tracks.
+        among those of the topic, from 0, also where a part of the bag is replayed. decode,
+        publish, age: seconds of wall clock; age is from the message to the publication of its
+        tracks.
         """
         frame = len(self._stamps)
         self._stamps.append(stamp)
@@ -79,7 +80,7 @@ class Timeline:
 
     @property
     def inputs(self) -> IntArray:
-        """The image's number among those that came, from 0, shape (frames,); -1: no image."""
+        """The image's number among those of the topic, from 0, shape (frames,); -1: no image."""
         return np.array(self._inputs, np.int64)
 
     @property
@@ -142,6 +143,18 @@ class Event:
     words: str
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where a target was set."""
+
+    stamp: int
+    """Of the image, nanoseconds; several images may have it."""
+    number: int
+    """Of the image, as in `Timeline.inputs`."""
+    box: tuple[float, float, float, float]
+    """x, y, w, h, pixels."""
+
+
 @dataclass
 class Trouble:
     """Messages that were of no use for one cause."""
@@ -175,7 +188,7 @@ class ReplayResult:
     """Images that came; rejected and dropped ones too."""
     rejected: int
     dropped: int
-    """Only with a rate: images that were replaced by newer ones, as on a slow robot."""
+    """Images that were replaced by newer ones, as on a slow robot, or waited when time jumped."""
     sizes: Sequence[tuple[int, int]]
     """Width and height of the images, as they followed each other."""
     damage: str
@@ -186,9 +199,17 @@ class ReplayResult:
     """Seconds that it took, without loading the model."""
     digest: str
     """sha256 of the serialized messages of the topic of tracks, in order: equal on every run."""
-    starts: Mapping[str, tuple[int, tuple[float, float, float, float]]] = field(
-        default_factory=dict
-    )
-    """sot: by id, the stamp of the image that a target was set on, and the box x, y, w, h."""
+    first: int = 0
+    """Number of the first image that was replayed, among those of the topic from 0."""
+    images: int = 0
+    """Images of the topic in the whole bag; of a damaged one, as far as it can be read."""
+    starts: Mapping[str, Start] = field(default_factory=dict)
+    """sot: where the targets were set, by id."""
+    target: str = ""
+    """sot: id of the target that the truth is of: the first that was asked for."""
+    ended: Sequence[tuple[int, str]] = ()
+    """Targets that ended by no wish of anybody: before which frame, and their id."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What was asked for, in words, for reports."""
+    topic_type: str = ""
+    """Message type of the images."""

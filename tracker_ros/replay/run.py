@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tracker_ros.bags.bag import COMPRESSED_IMAGE, BagMessage, Topic, describe, no_image_topic
+from tracker_ros.bags.bag import COMPRESSED_IMAGE, Topic, describe, no_image_topic
 from tracker_ros.bags.reader import BagReader, open_bag
 from tracker_ros.bags.types import store as message_types
 from tracker_ros.errors import DataError
@@ -48,7 +48,7 @@ def replay_bag(
 ) -> ReplayResult:
     """Replay a bag; where no target is asked for, one is started on the truth.
 
-    Writes the bag of the job; the rest of what it leaves is for `tracker_ros.replay.outputs`.
+    Writes the bag of the job; all else that it leaves is for `tracker_ros.replay.work`.
     Raises DataError, ModelError or ParameterError when that cannot be done.
     """
     progress = progress or Progress()
@@ -62,27 +62,28 @@ def replay_bag(
             raise DataError(f"--from {job.begin:g}: {job.bag} is {length:.3f} s long")
         _require_length(job, bag, topic, truth)
         with Recorder(job, bag) as recorder:
-            session, store = _session(job, recorder, begin)
+            session, store = _session(job, recorder)
             wishes = Wishes(job, session, truth) if isinstance(session, SotSession) else None
             watch = Irregularities(session.happened)
-            progress.begin(topic.count)
-            names = (
-                None if job.keep == "all" else {topic.name, *([detections] if detections else [])}
-            )
-            began = time.perf_counter()
-            session.begin()
+            first = _images_before(bag, topic, begin) if job.begin else 0
+            progress.begin(_images_about(job, bag, topic, first))
+            names = None if job.keep == "all" else {topic.name, detections}
+            number, began = first, time.perf_counter()
             try:
                 for message in bag.messages(names, begin, end):
-                    _wait_until(message, begin, began, job)
                     recorder.copy(message)
-                    if message.topic == topic.name and message.type == topic.type:
+                    if (message.topic, message.type) == (topic.name, topic.type):
                         compressed = topic.type == COMPRESSED_IMAGE
                         watch.look_at(message.data, compressed=compressed)
-                        session.add_image(message.data, message.recorded_ns, compressed=compressed)
+                        session.add_image(
+                            message.data, message.recorded_ns, number=number, compressed=compressed
+                        )
+                        number += 1
                         if wishes is not None:
                             wishes.look()
                         progress.tick()
-                    elif message.topic == detections and isinstance(session, MotSession):
+                    elif (message.topic, message.type) == (detections, ARRAY):
+                        assert isinstance(session, MotSession)  # sot has no such topic
                         session.add_detections(message.data, message.recorded_ns)
                     session.require_written()
             finally:
@@ -96,22 +97,34 @@ def replay_bag(
         troubles = dict(session.troubles)
         for words, count in watch.counts.items():
             troubles[words] = Trouble(count, f"in the images of {topic.name}", 0)
-        stop = bag.end if end is None else min(end, bag.end)
         return ReplayResult(
-            bag=str(job.bag), topic=topic.name, kind=job.kind,
+            bag=str(job.bag), topic=topic.name, topic_type=topic.type, kind=job.kind,
             tracker=session.about.tracker, model=session.about.model,
             backend=session.about.backend, precision=session.about.precision,
             timeline=session.timeline, events=session.events, troubles=troubles,
             received=session.counters.received, rejected=session.counters.rejected,
             dropped=session.counters.dropped, sizes=watch.sizes, damage=bag.damage,
-            duration=(stop - begin) / 1e9, wall=wall, digest=session.digest,
-            starts=session.starts, options=_options(job, topic, detections, store),
+            duration=session.span, wall=wall, digest=session.digest,
+            first=first, images=max(topic.count, number), starts=session.starts,
+            target="" if wishes is None else wishes.first, ended=session.ended,
+            options=_options(job, topic, detections, store) | session.about_it(),
         )  # fmt: skip
 
 
-def _session(
-    job: Job, recorder: Recorder, start: int
-) -> tuple[SotSession | MotSession, GivenParameters]:
+def _images_before(bag: BagReader, topic: Topic, begin: int) -> int:
+    """Images of the topic that were recorded before a time."""
+    before = bag.messages({topic.name}, None, begin)
+    return sum(message.type == topic.type for message in before)
+
+
+def _images_about(job: Job, bag: BagReader, topic: Topic, first: int) -> int:
+    """How many images there will be, for the progress; with --to an estimate."""
+    length = (bag.end - bag.start) / 1e9 - job.begin
+    share = 1.0 if job.end >= length + job.begin else (job.end - job.begin) / length
+    return round((topic.count - first) * share)
+
+
+def _session(job: Job, recorder: Recorder) -> tuple[SotSession | MotSession, GivenParameters]:
     """What follows, with its parameters as a node would have them."""
     given = {} if job.params_file is None else read_params_file(job.params_file, job.kind)
     store = GivenParameters({**given, **job.settings})
@@ -122,7 +135,7 @@ def _session(
         store.require_all_known(list(job.settings))
         parameters = read_mot_parameters(store)
         tracker = RunningTracker(open_tracker(parameters))
-        session = MotSession(tracker, parameters, message_types(), recorder, start=start, live=live)
+        session = MotSession(tracker, parameters, message_types(), recorder, live=live)
     else:
         declare_sot_parameters(store)
         store.require_all_known(list(job.settings))
@@ -131,20 +144,12 @@ def _session(
             # Targets that are named together are not to replace each other.
             wanted = replace(wanted, max_targets=max(wanted.max_targets, len(job.wishes)))
         model = load_model(wanted.model, threads=wanted.threads)
-        session = SotSession(model, wanted, message_types(), recorder, start=start, live=live)
+        session = SotSession(model, wanted, message_types(), recorder, live=live)
     for words in store.warnings:
         session.happened(words)
     if store.unknown():
         session.happened(f"parameters that mean nothing here: {', '.join(store.unknown())}")
     return session, store
-
-
-def _wait_until(message: BagMessage, begin: int, began: float, job: Job) -> None:
-    """In real time: until the message was recorded."""
-    if job.rate == "real":
-        left = began + (message.recorded_ns - begin) / 1e9 - time.perf_counter()
-        if left > 0:
-            time.sleep(left)
 
 
 def _image_topic(job: Job, bag: BagReader) -> Topic:
@@ -173,12 +178,13 @@ def _detections_topic(job: Job, bag: BagReader) -> str:
 
 def _require_length(job: Job, bag: BagReader, topic: Topic, truth: Truth | None) -> None:
     """Raise DataError now where the truth is known to be too short or too long."""
-    if job.begin or not math.isinf(job.end) or bag.damage:
-        return  # known afterwards: `score` compares again
+    if bag.damage:
+        return  # how many there are is known afterwards: `score` compares again
     if isinstance(truth, TargetTruth) and not truth.by_stamp and len(truth.keys) != topic.count:
         raise DataError(
             f"{truth.source} has {len(truth.keys)} lines, but {job.bag} holds {topic.count} "
-            f"images on {topic.name}; expected a line for every image"
+            f"images on {topic.name}; expected a line for every image of the topic, those that are "
+            "not replayed or cannot be used too"
         )
 
 

@@ -75,14 +75,14 @@ def score_replay(
 ) -> Score:
     """Score a replay of either kind; without a truth, by what needs none.
 
-    target: sot's, by its id; may be empty where there was only one. Raises DataError when the truth
-    is not that of these images, or nothing of it can be scored.
+    target: sot's, by its id; empty: the result's own, or the only one. Raises DataError when the
+    truth is not that of these images, or nothing of it can be scored.
     """
     if truth is None:
         return score_plain(result)
     if isinstance(truth, CrowdTruth):
         return score_mot(result, truth)
-    return score_sot(result, truth, target or only_target(result))
+    return score_sot(result, truth, target or result.target or only_target(result))
 
 
 def score_plain(result: ReplayResult) -> Score:
@@ -119,8 +119,9 @@ def score_sot(result: ReplayResult, truth: TargetTruth, target: str) -> Score:
         )
     figures = {**_plain_figures(result), **_sot_figures(frames, result)}
     return Score(
-        "sot", _in_order("sot", figures, truth=True), truth.source, truth.notes, sot=frames
-    )
+        "sot", _in_order("sot", figures, truth=True), truth.source, truth.notes_on(result),
+        sot=frames,
+    )  # fmt: skip
 
 
 def score_mot(result: ReplayResult, truth: CrowdTruth) -> Score:
@@ -160,7 +161,7 @@ def score_mot(result: ReplayResult, truth: CrowdTruth) -> Score:
         "mot",
         _in_order("mot", figures, truth=True),
         truth.source,
-        truth.notes,
+        truth.notes_on(result),
         mot=match_frames(len(timeline), annotated, true, tracks),
     )
 
@@ -180,7 +181,7 @@ def _sot_frames(result: ReplayResult, truth: TargetTruth, target: str) -> SotFra
     boxes[at[out]] = timeline.boxes[of_target][out]
 
     boxes_true, annotated = truth.on(timeline)
-    annotated &= np.arange(len(timeline)) > _frame_of_start(result, target, int(at[0]))
+    annotated &= _after_start(result, target, int(at[0]))
     visible = has_target(boxes_true)
     counted = annotated & visible
     return SotFrames(
@@ -196,14 +197,15 @@ def _sot_frames(result: ReplayResult, truth: TargetTruth, target: str) -> SotFra
     )
 
 
-def _frame_of_start(result: ReplayResult, target: str, first: int) -> int:
-    """The frame that a target was set on: the last of its stamp up to its first track.
+def _after_start(result: ReplayResult, target: str, first: int) -> BoolArray:
+    """The frames whose image came after the one that a target was set on.
 
-    The one before that track where no frame has the stamp.
+    Those from its first track on where nobody knows which image that was.
     """
-    stamp = result.starts[target][0] if target in result.starts else -1
-    same = np.flatnonzero(result.timeline.stamps[: first + 1] == stamp)
-    return int(same[-1]) if len(same) else first - 1
+    timeline = result.timeline
+    if target in result.starts:
+        return np.asarray(timeline.inputs > result.starts[target].number, np.bool_)
+    return np.arange(len(timeline)) >= first
 
 
 def _sot_figures(frames: SotFrames, result: ReplayResult) -> dict[str, float]:
@@ -258,11 +260,23 @@ def _plain_figures(result: ReplayResult) -> dict[str, float]:
 
 
 def _losses(result: ReplayResult) -> int:
+    """How often a target went LOST, or ended by itself before it did."""
     timeline = result.timeline
     order = np.lexsort((timeline.frames, timeline.targets))
     lost = timeline.states[order] == TrackState.LOST
     same = np.diff(timeline.targets[order], prepend=-1) == 0
-    return int((lost & ~(np.roll(lost, 1) & same)).sum())
+    ended = sum(not _was_lost(result, *end) for end in result.ended) if result.kind == "sot" else 0
+    return int((lost & ~(np.roll(lost, 1) & same)).sum()) + ended
+
+
+def _was_lost(result: ReplayResult, frame: int, id: str) -> bool:
+    """Whether the last track of a target before a frame was LOST."""
+    timeline = result.timeline
+    if id not in timeline.ids:
+        return False
+    own = (timeline.targets == timeline.ids.index(id)) & (timeline.frames < frame)
+    states = timeline.states[own]
+    return bool(len(states)) and bool(states[-1] == TrackState.LOST)
 
 
 def _share(wrong: BoolArray, of: BoolArray) -> float:

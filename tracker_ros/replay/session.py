@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from time import perf_counter
@@ -22,9 +23,12 @@ from tracker_ros.pipeline.frames import Frame
 from tracker_ros.pipeline.intake import Intake
 from tracker_ros.pipeline.messages import STATUS, TRACKS, Messages
 from tracker_ros.pipeline.thread import WorkerThread
-from tracker_ros.replay.result import Event, Timeline, Trouble
+from tracker_ros.replay.result import Event, Start, Timeline, Trouble
 from tracker_ros.track import Track
 
+OVER = "the bag has ended"
+LONGEST_PAUSE = 60.0
+"""Seconds without a message that `--rate real` waits."""
 W = TypeVar("W", bound=WorkerThread)
 
 
@@ -50,23 +54,24 @@ class Session(ABC, Generic[W]):
     worker: W
     _intake: Intake[W]
 
-    def __init__(
-        self, about: About, store: Store, output: Output, *, start: int, live: bool
-    ) -> None:
-        """start: nanoseconds of the recording, when it begins."""
+    def __init__(self, about: About, store: Store, output: Output, *, live: bool) -> None:
         self.timeline = Timeline()
         self.events: list[Event] = []
         self.troubles: dict[str, Trouble] = {}
         self.counters = Counters()
-        self.starts: dict[str, tuple[int, tuple[float, float, float, float]]] = {}
-        """By id, the stamp of the image that a target was set on, and the box x, y, w, h."""
+        self.starts: dict[str, Start] = {}
+        """Where the targets were set, by id."""
+        self.ended: list[tuple[int, str]] = []
+        """Targets that ended by no wish of anybody: before which frame, and their id."""
         self.about, self._store, self._output = about, store, output
         self._messages = Messages(store.types)
-        self._start, self._live = start, live
-        self._began = perf_counter()
-        self._now = start
+        self._live = live
+        self._start: int | None = None
+        """When the first message came, nanoseconds of the recording: the clock counts from there,
+        not from the bag's beginning, which may be decades away where a clock was set late."""
+        self._began = 0.0
+        self._now = 0
         self._fed = 0.0
-        self._images = 0
         self._digest = hashlib.sha256()
         self._publish_time = 0.0
         self._stamp = 0
@@ -77,6 +82,8 @@ class Session(ABC, Generic[W]):
 
     def clock(self) -> float:
         """Seconds since the recording began."""
+        if self._start is None:
+            return 0.0
         if self._live:
             return perf_counter() - self._began
         return (self._now - self._start) / 1e9
@@ -84,13 +91,28 @@ class Session(ABC, Generic[W]):
     @property
     def now(self) -> int:
         """The same as nanoseconds of the recording."""
-        if self._live:
+        if self._live and self._start is not None:
             return self._start + round((perf_counter() - self._began) * 1e9)
         return self._now
 
+    @property
+    def span(self) -> float:
+        """Seconds from the first message to the last."""
+        return 0.0 if self._start is None else (self._now - self._start) / 1e9
+
+    def _begin(self, recorded: int) -> None:
+        """The first message comes: the clock starts; live, the worker gets its thread."""
+        self._start = self._now = recorded
+        self._began = perf_counter()
+        if self._live:
+            self.worker.start()
+
     def _advance(self, recorded: int) -> None:
         """Let time pass until a message comes, doing what falls due in between."""
+        if self._start is None:
+            self._begin(recorded)
         if self._live:
+            self._wait_until(recorded)
             return
         while (due := self._due()) is not None and due <= recorded:
             self._now = max(self._now, due)
@@ -102,8 +124,23 @@ class Session(ABC, Generic[W]):
     def _due(self) -> int | None:
         """When there is something to do even if nothing comes, nanoseconds of the recording."""
         due = self.worker.deadline()
-        # A nanosecond later than exactly: the clock in seconds must not round to before it.
-        return None if due is None else self._start + math.ceil(due * 1e9) + 1
+        if due is None or self._start is None:
+            return None
+        # A little later than exactly: the clock in seconds must not round to before it.
+        return self._start + math.ceil((due + math.ulp(due)) * 1e9) + 1
+
+    def _wait_until(self, recorded: int) -> None:
+        """Live: until a message was recorded. Raises DataError for a pause of minutes."""
+        assert self._start is not None
+        left = (recorded - self._start) / 1e9 - self.clock()
+        if left > LONGEST_PAUSE:
+            raise DataError(
+                f"the recording pauses for {left:.0f} s, and --rate real would wait for it: leave "
+                "the pause out with --from or --to"
+            )
+        if left > 0:
+            time.sleep(left)
+        self._now = recorded
 
     def _catch_up(self) -> None:
         if not self._live:
@@ -112,16 +149,9 @@ class Session(ABC, Generic[W]):
 
     # --- what comes --------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Start; live, the worker gets its thread."""
-        self._began = perf_counter()
-        if self._live:
-            self.worker.start()
-
-    def add_image(self, raw: bytes, recorded: int, *, compressed: bool) -> None:
-        """An image message has come."""
+    def add_image(self, raw: bytes, recorded: int, *, number: int, compressed: bool) -> None:
+        """An image message has come; number: among those of its topic, from 0."""
         self._advance(recorded)
-        number, self._images = self._images, self._images + 1
         try:
             frame = Frame.of(raw, compressed=compressed, received=self.clock(), number=number)
         except ImageError as error:
@@ -133,9 +163,9 @@ class Session(ABC, Generic[W]):
 
     def end(self) -> None:
         """Do what still waits; live, end the thread."""
-        if self._live:
+        if self._live and self.worker.alive:
             self.worker.settle()
-            self.worker.stop("the bag has ended")
+            self.worker.stop(OVER)
             return
         last = None
         while (due := self._due()) not in (None, last):
@@ -147,6 +177,10 @@ class Session(ABC, Generic[W]):
         """Raise DataError where something that was published could not be written."""
         if self._unwritten is not None:
             raise self._unwritten
+
+    def about_it(self) -> dict[str, str]:
+        """What else is to be said of it, for reports."""
+        return {}
 
     @property
     def digest(self) -> str:
@@ -178,8 +212,10 @@ class Session(ABC, Generic[W]):
 
     def on_ended(self, tracks: list[Track], reason: str) -> None:
         """Targets have ended between two images."""
-        ids = ", ".join(track.id for track in tracks)
-        self.happened(f"ended {ids}: {reason}")
+        ids = [track.id for track in tracks]
+        self.happened(f"ended {', '.join(ids)}: {reason}")
+        if reason != OVER and not reason.startswith("replaced by"):
+            self.ended += [(len(self.timeline), id) for id in ids]
         header = self._messages.header_at(self.now)
         status = self._messages.status(header, tracks, self.about, self.counters)
         self._publish("status", STATUS, status)

@@ -12,6 +12,7 @@ from tracker_ros.pipeline.intake import Intake
 from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest
 from tracker_ros.pipeline.sot_parameters import SotParameters
 from tracker_ros.pipeline.sot_worker import Processed, TrackingWorker
+from tracker_ros.replay.result import Start
 from tracker_ros.replay.session import Output, Session, Store
 from tracker_ros.sot import LoadedModel
 from tracker_ros.track import Track
@@ -22,35 +23,29 @@ class SotSession(Session[TrackingWorker]):
 
     def __init__(
         self, model: LoadedModel, parameters: SotParameters, store: Store, output: Output, *,
-        start: int, live: bool = False,
+        live: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(model, store, output, start=start, live=live)
+        super().__init__(model, store, output, live=live)
         history = FrameHistory(parameters.history_frames, parameters.history_bytes)
         self.worker = TrackingWorker(
             model, history, Identities(), self, thresholds=parameters.thresholds,
             max_targets=parameters.max_targets, clock=self.clock,
         )  # fmt: skip
         self._intake = Intake(self.worker, self)
-        self._history = history
-        self._processed: Processed | None = None
+        self.newest: Frame | None = None
+        """The image that was tracked last."""
 
-    @property
-    def newest(self) -> Frame | None:
-        """The image that came last, as soon as a target may be set on it."""
-        newest, processed = self._history.newest(), self._processed
-        if self._live or (processed is not None and processed.frame is newest):
-            return newest
-        return None  # it was of no use
-
-    def set_target(self, box: Box, stamp: int, label: str = "") -> Future[Accepted]:
+    def set_target(self, box: Box, frame: Frame) -> Future[Accepted]:
         """Follow what is in the box of an image that came; the future may hold a TargetError."""
-        future = self.worker.set_target(TargetRequest(box, stamp, label=label))
+        future = self.worker.set_target(TargetRequest(box, frame.header.ns))
 
         def answered(future: Future[Accepted]) -> None:
             error = future.exception()
             if error is None:
                 accepted = future.result()
-                self.starts[accepted.id] = stamp, (box.x, box.y, box.w, box.h)
+                self.starts[accepted.id] = Start(
+                    frame.header.ns, frame.number, (box.x, box.y, box.w, box.h)
+                )
                 self.happened(accepted.message)
             elif isinstance(error, TargetError):
                 self._trouble("target", str(error))
@@ -63,7 +58,7 @@ class SotSession(Session[TrackingWorker]):
         """The worker has tracked a frame."""
         self.counters.count("processed")
         self._answered(processed, processed.frame.number)
-        self._processed = processed
+        self.newest = processed.frame
 
     def _shown(self, tracks: Sequence[Track]) -> list[Track]:
         return [track for track in tracks if track.state.visible]

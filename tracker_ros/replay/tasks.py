@@ -13,10 +13,11 @@ import cv2
 
 from tracker_ros.errors import TrackerRosError
 from tracker_ros.pipeline.parameters import read_params_file
+from tracker_ros.replay.folder import unfinish
 from tracker_ros.replay.job import Job
 from tracker_ros.replay.outcome import Outcome
 from tracker_ros.replay.run import Progress
-from tracker_ros.replay.work import RESULT, read_outcome, run_job
+from tracker_ros.replay.work import read_outcome, run_job
 
 CRASH = "crash.txt"
 """In a bag's folder: where a replay of it broke off, for whoever mends it."""
@@ -65,7 +66,7 @@ class Tasks:
         task = self._waiting.popleft()
         if not self._starts[task.job.out]:
             with contextlib.suppress(OSError):  # then the worker says what is wrong
-                (task.job.out / RESULT).unlink(missing_ok=True)
+                unfinish(task.job.out)
         self._starts[task.job.out] += 1
         self._watch.started(task)
         return task

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tracker_ros.errors import DataError
-from tracker_ros.replay.annotations import in_seconds
+from tracker_ros.pipeline.frames import seconds
 from tracker_ros.replay.result import ReplayResult
 from tracker_ros.replay.whole_file import write_whole_file
 from tracker_ros.track import TrackState
@@ -24,13 +24,15 @@ def write_texts(folder: Path, result: ReplayResult) -> None:
     vot = folder / "vot"
     try:
         vot.mkdir(exist_ok=True)
-        for old in vot.glob("*.txt"):  # of a replay before, with other targets
-            old.unlink()
     except OSError as error:
         raise DataError(f"{vot} cannot be written: {error.strerror}") from None
-    for id in result.starts:
-        name = re.sub(r"[^\w.-]", "_", id)
-        write_whole_file(vot / f"{name}.txt", "".join(_vot(result, id)), "the tracks")
+    for id, name in vot_names(result).items():
+        write_whole_file(vot / name, "".join(_vot(result, id)), "the tracks")
+
+
+def vot_names(result: ReplayResult) -> dict[str, str]:
+    """The file of each target in vot/, by its id."""
+    return {id: re.sub(r"[^\w.-]", "_", id) + ".txt" for id in result.starts}
 
 
 def _csv(result: ReplayResult) -> Iterator[str]:
@@ -43,7 +45,7 @@ def _csv(result: ReplayResult) -> Iterator[str]:
     )  # fmt: skip
     for frame, target, state, published, (x, y, w, h), score in rows:
         yield (
-            f"{in_seconds(stamps[frame])},{inputs[frame]},{_cell(line.ids[target])},"
+            f"{seconds(stamps[frame])},{inputs[frame]},{_cell(line.ids[target])},"
             f"{_cell(line.labels[target])},{TrackState(state).name},{int(published)},"
             f"{x:.4f},{y:.4f},{w:.4f},{h:.4f},{score:.6f}"
         )
@@ -66,17 +68,18 @@ def _mot(result: ReplayResult) -> Iterator[str]:
 
 
 def _vot(result: ReplayResult, id: str) -> Iterator[str]:
-    """A line for every image: 0 where there is no box, 1 where the target was set, else x,y,w,h."""
+    """A line for every image: 0 where there is no box, 1 where the target was set, else x,y,w,h.
+
+    Of all images of the topic, as a truth has them, also where a part of them was replayed.
+    """
     line = result.timeline
-    lines = ["0\n"] * result.received
+    lines = ["0\n"] * max(result.images, result.first + result.received)
     if id in line.ids:
         own = (line.targets == line.ids.index(id)) & line.published
         numbers = line.inputs[line.frames[own]].tolist()
         for number, (x, y, w, h) in zip(numbers, line.boxes[own].tolist(), strict=True):
             lines[number] = f"{x:.4f},{y:.4f},{w:.4f},{h:.4f}\n"
-    started = line.inputs[line.stamps == result.starts[id][0]]
-    if started.size:
-        lines[int(started[0])] = "1\n"
+    lines[result.starts[id].number] = "1\n"
     yield from lines
 
 

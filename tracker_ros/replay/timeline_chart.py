@@ -209,8 +209,8 @@ def longest_lived(timeline: Timeline) -> tuple[list[int], int]:
 
 def unanswered(result: ReplayResult) -> FloatArray:
     """Numbers of the images that got no tracks: rejected, refused or dropped."""
-    answered = result.timeline.inputs
-    return np.setdiff1d(np.arange(result.received), answered[answered >= 0]).astype(np.float64)
+    came = np.arange(result.first, result.first + result.received)
+    return np.setdiff1d(came, result.timeline.inputs).astype(np.float64)
 
 
 def _draw_unanswered(drawing: Drawing, result: ReplayResult, times: _Times, y: float) -> None:

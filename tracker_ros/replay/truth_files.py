@@ -48,7 +48,7 @@ def read_target(path: Path) -> TargetTruth:
 
 
 def read_crowd(path: Path) -> CrowdTruth:
-    """The truth of MOTChallenge: gt.txt; its frame 1 is the first image that is replayed.
+    """The truth of MOTChallenge: gt.txt; its frame 1 is the first image of the topic.
 
     Where it lies as the benchmark has it, in NAME/gt/ beside NAME/seqinfo.ini, its length is known
     too. Raises DataError naming the file, the line and the value.

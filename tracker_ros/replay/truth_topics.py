@@ -11,19 +11,23 @@ import numpy as np
 from tracker_ros.bags.reader import open_bag
 from tracker_ros.errors import DataError, DetectionsError
 from tracker_ros.pipeline.detection_messages import Found, read_array_header, read_detections
-from tracker_ros.replay.annotations import CrowdTruth, TargetTruth, in_seconds, target_truth
+from tracker_ros.pipeline.frames import seconds
+from tracker_ros.replay.annotations import CrowdTruth, TargetTruth, target_truth
 
 ARRAY = "vision_msgs/msg/Detection2DArray"
 TURNED = "The truth's turned boxes are scored by their axis-aligned bounding boxes."
 
 
-def topics_of(bag: Path) -> dict[str, str]:
-    """Topic -> type of message. Raises DataError when the bag cannot be read."""
+def topics_of(bag: Path) -> dict[str, list[str]]:
+    """Topic -> types of its messages, mostly one. Raises DataError when the bag cannot be read."""
+    types: dict[str, list[str]] = {}
     with open_bag(bag) as reader:
-        return {topic.name: topic.type for topic in reader.topics}
+        for topic in reader.topics:
+            types.setdefault(topic.name, []).append(topic.type)
+    return types
 
 
-def read_target(bag: Path, topic: str, type: str, identity: str) -> TargetTruth:
+def read_target(bag: Path, topic: str, identity: str) -> TargetTruth:
     """The truth of one target: the detection of each array whose id or label is `identity`.
 
     Without an identity, the only detection. An array without it says that the target is not
@@ -33,7 +37,7 @@ def read_target(bag: Path, topic: str, type: str, identity: str) -> TargetTruth:
     boxes: list[tuple[float, ...]] = []
     notes: set[str] = set()
     seen: set[str] = set()
-    for stamp, found in _arrays(bag, topic, type):
+    for stamp, found in _arrays(bag, topic):
         seen.update(item.id or item.label for item in found)
         chosen = [item for item in found if item.id == identity] if identity else found
         if identity and not chosen:
@@ -41,7 +45,7 @@ def read_target(bag: Path, topic: str, type: str, identity: str) -> TargetTruth:
         if len(chosen) > 1:
             held = ", ".join(sorted({item.id or item.label or "no name" for item in chosen}))
             raise DataError(
-                f"--gt {topic}: the array stamped {in_seconds(stamp)} holds {len(chosen)} boxes "
+                f"--gt {topic}: the array stamped {seconds(stamp)} holds {len(chosen)} boxes "
                 f"({held}); choose one target by its id: --gt '{topic}#ID'"
             )
         notes.update(TURNED for item in chosen if item.theta)
@@ -58,18 +62,18 @@ def read_target(bag: Path, topic: str, type: str, identity: str) -> TargetTruth:
     )
 
 
-def read_crowd(bag: Path, topic: str, type: str) -> CrowdTruth:
+def read_crowd(bag: Path, topic: str) -> CrowdTruth:
     """The truth of many: every detection of an array has an id of its own. Raises DataError."""
     arrays: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
     numbers: dict[str, int] = {}
     notes: set[str] = set()
-    for stamp, found in _arrays(bag, topic, type):
+    for stamp, found in _arrays(bag, topic):
         rows: dict[int, tuple[float, ...]] = {}
         for item in found:
             box = _upright(item)
             if not item.id or not min(box[2:]) > 0 or not np.isfinite(box).all():
                 raise DataError(
-                    f"--gt {topic}: the array stamped {in_seconds(stamp)} holds a detection "
+                    f"--gt {topic}: the array stamped {seconds(stamp)} holds a detection "
                     f"(id '{item.id}', {box[2]:g}x{box[3]:g} px) without an id or a size; the "
                     "truth of mot needs both"
                 )
@@ -77,13 +81,13 @@ def read_crowd(bag: Path, topic: str, type: str) -> CrowdTruth:
             if number in rows:
                 raise DataError(
                     f"--gt {topic}: id '{item.id}' is there twice in the array stamped "
-                    f"{in_seconds(stamp)}; an identity has one box in an image"
+                    f"{seconds(stamp)}; an identity has one box in an image"
                 )
             rows[number] = box
             notes.update([TURNED] if item.theta else [])
         if arrays.setdefault(stamp, list(rows.items())) != list(rows.items()):
             raise DataError(
-                f"--gt {topic}: the stamp {in_seconds(stamp)} is there twice, with other boxes; a "
+                f"--gt {topic}: the stamp {seconds(stamp)} is there twice, with other boxes; a "
                 "stamp has one truth"
             )
     table = [(stamp, *row) for stamp in sorted(arrays) for row in arrays[stamp]]
@@ -99,12 +103,12 @@ def read_crowd(bag: Path, topic: str, type: str) -> CrowdTruth:
     )
 
 
-def _arrays(bag: Path, topic: str, type: str) -> Iterator[tuple[int, list[Found]]]:
-    """Stamp and detections of every array on a topic."""
-    if type != ARRAY:
-        raise DataError(f"--gt {topic} is a topic of {type}; expected {ARRAY}")
+def _arrays(bag: Path, topic: str) -> Iterator[tuple[int, list[Found]]]:
+    """Stamp and detections of every array on a topic; what else is on it is nobody's truth."""
     with open_bag(bag) as reader:
         for message in reader.messages([topic]):
+            if message.type != ARRAY:
+                continue
             try:
                 yield read_array_header(message.data).ns, read_detections(message.data)
             except DetectionsError as error:

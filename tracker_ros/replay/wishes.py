@@ -24,10 +24,14 @@ class Wishes:
         self._truth = truth if isinstance(truth, TargetTruth) and not job.wishes else None
         self._from_truth = self._truth is not None
         self._first: int | None = None
-        self._answers: list[tuple[str, Future[Accepted]]] = []
+        self._answers: dict[str, Future[Accepted]] = {}
+        """By the words of the wish."""
 
     def look(self) -> None:
-        """An image has come: start on it what is to start there."""
+        """An image has come: start on it what is to start there.
+
+        Raises DataError where a target was refused.
+        """
         frame = self._session.newest
         if frame is None:
             return
@@ -35,20 +39,23 @@ class Wishes:
         self._first = stamp if self._first is None else self._first
         for wish in [wish for wish in self._left if self._is_due(wish, stamp)]:
             self._left.remove(wish)
-            self._set(f"--target {wish.text}", wish.box, stamp)
+            self._answers[_words(wish)] = self._session.set_target(wish.box, frame)
         if self._truth is not None:
             box = box_at(self._truth, frame.number, stamp)
             if box is not None:
                 self._truth = None
-                self._set(f"the box of {self._job.gt}", box, stamp)
+                self._answers[f"the box of {self._job.gt}"] = self._session.set_target(box, frame)
+        self._require_accepted()
+
+    @property
+    def first(self) -> str:
+        """The id of the target that was asked for first, or that the truth has started."""
+        first = _words(self._job.wishes[0]) if self._job.wishes else f"the box of {self._job.gt}"
+        return self._answers[first].result().id if first in self._answers else ""
 
     def require_met(self) -> None:
         """Raise DataError where a target was refused, or its image never came."""
-        for words, answer in self._answers:
-            try:
-                answer.result()
-            except TargetError as error:
-                raise DataError(f"{words}: {error}") from None
+        self._require_accepted()
         if self._left:
             raise DataError(
                 f"--target {self._left[0].text}: no image with that stamp, or a later one, came"
@@ -64,8 +71,17 @@ class Wishes:
         base = self._first if wish.relative else 0
         return wish.stamp is None or stamp >= base + wish.stamp
 
-    def _set(self, words: str, box: Box, stamp: int) -> None:
-        self._answers.append((words, self._session.set_target(box, stamp)))
+    def _require_accepted(self) -> None:
+        for words, answer in self._answers.items():
+            error = answer.exception() if answer.done() else None
+            if isinstance(error, TargetError):
+                raise DataError(f"{words}: {error}") from None
+            if error is not None:
+                raise error
+
+
+def _words(wish: Wish) -> str:
+    return f"--target {wish.text}"
 
 
 def box_at(truth: TargetTruth, number: int, stamp: int) -> Box | None:
