@@ -83,7 +83,8 @@ def generate_launch_description() -> LaunchDescription:
                 "camera",
                 default_value="",
                 choices=["", "scene"],
-                description="scene: also start a camera that films a rendered scene, for ever",
+                description="scene: also start a camera that films a rendered scene, for ever; not "
+                "beside a bag",
             ),
             DeclareLaunchArgument(
                 "bag",
@@ -108,6 +109,11 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
+    if value("camera") and value("bag"):
+        raise RuntimeError(
+            f"camera:={value('camera')} and bag:={value('bag')}: both would be the camera, and "
+            "their times do not go together; leave one out"
+        )
     actions: list[LaunchDescriptionEntity] = []
     # Stock Fast DDS loses big images. Cameras that are started after this file profit too.
     if not any(context.environment.get(name) for name in PROFILE_VARIABLES):

@@ -138,11 +138,13 @@ def test_a_ratio_is_to_the_first_tracker_with_as_many_targets(single: Run) -> No
             # Ten frames are one round.
             expected = row["ms"]["whole"]["median"] / first["ms"]["whole"]["median"]
             assert row["ratio"] == pytest.approx(expected)
+            assert row["ratio_p10"] == row["ratio"] == row["ratio_p90"]
 
 
 def test_how_well_the_target_was_followed_stands_beside(single: Run) -> None:
     for row in single.document["rows"]:
-        assert row["iou_frames"] == 30  # the warm-up, too: the target must not be lost there
+        # Those that do not count, too: the target must not be lost there.
+        assert row["iou_frames"] == 20 + 1 + 10
         assert 0.6 < row["iou"] < 1
     for name in ("siamrpnpp", "siamfc"):
         one, two = single.rows(tracker=name)
@@ -197,6 +199,7 @@ def test_the_tables_show_the_figures_of_the_json(single: Run, several: Run) -> N
                 assert cells[name] == ("-" if summary is None else f"{summary['median']:.2f}")
             assert cells["p95"] == f"{row['ms']['whole']['p95']:.2f}"
             assert cells["ratio"] == f"{row['ratio']:.2f}"
+            assert cells["p10..p90"] == f"{row['ratio_p10']:.2f}..{row['ratio_p90']:.2f}"
             if row["iou"] is not None:
                 assert cells["IoU"] == f"{row['iou']:.3f}"
 
@@ -220,8 +223,16 @@ def test_the_machine_stands_above_the_figures(single: Run) -> None:
         assert words in above
 
 
+def test_what_others_used_meanwhile_stands_above_the_figures(single: Run) -> None:
+    others, above = single.document["others"], single.out.split("###")[0]
+    assert others["cores"] == single.document["machine"]["cores"]
+    assert f"others used {others['used']:.2f} of {others['cores']} cores" in above
+    assert ("WARNING" in above) == (others["used"] >= 0.3)
+
+
 def test_the_progress_goes_to_stderr(single: Run) -> None:
-    assert "180/180" in single.err and "all in rounds" in single.err
+    # Of six lanes: twenty to warm up, one that does not count and ten that do.
+    assert "186/186" in single.err and "all in rounds" in single.err
     assert "frames/s" not in single.out
 
 
@@ -267,4 +278,19 @@ def test_sequences_with_truth_take_the_place_of_the_scene(tmp_path: Path) -> Non
     (row,) = run.document["rows"]
     assert row["film"] == "open" and row["frames"] == 10
     # Eight pictures are shown there and back again: the truth goes along, and so does the target.
-    assert row["iou_frames"] == 30 and row["iou"] > 0.6
+    assert row["iou_frames"] == 31 and row["iou"] > 0.6
+
+
+def test_sequences_may_have_the_form_of_any_data_set_that_eval_sot_reads(tmp_path: Path) -> None:
+    folder, scene = tmp_path / "OTB/Open", Scene(320, 240)
+    (folder / "img").mkdir(parents=True)
+    for index in range(8):
+        assert cv2.imwrite(str(folder / f"img/{index + 1:04}.jpg"), scene.frame(index).image)
+    boxes = [box for box in scene.truth()[:8] if box is not None]
+    # Counted from 1, as OTB has it.
+    lines = [f"{box.x + 1}\t{box.y + 1}\t{box.w}\t{box.h}" for box in boxes]
+    (folder / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
+    options = ("--data", str(tmp_path / "OTB"), "--tracker", "kcf", "--targets", "1")
+    run = bench(tmp_path, *options, "--frames", "10", "--no-memory")
+    (row,) = run.document["rows"]
+    assert row["film"] == "Open" and row["iou"] > 0.6

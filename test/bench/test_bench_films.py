@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from tracker_ros.bench.encodings import ENCODINGS, serialize, stamped
-from tracker_ros.bench.films import MOST_TARGETS, CrowdFilm, SceneFilm, beside, there_and_back
+from tracker_ros.bench.films import (
+    MOST_TARGETS,
+    CrowdFilm,
+    Film,
+    SceneFilm,
+    beside,
+    there_and_back,
+)
 from tracker_ros.demo.scene import Scene
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box
@@ -44,6 +51,16 @@ def test_another_stamp_leaves_the_picture_as_it_is() -> None:
     frame = received(stamped(raw, 7_000_000_009), "bgr8")
     assert frame.header.ns == 7_000_000_009
     assert (frame.decode() == received(raw, "bgr8").decode()).all()
+
+
+@pytest.mark.parametrize(
+    "film", [SceneFilm(160, 120, "bgr8"), CrowdFilm(160, 120, "bgr8", 3)], ids=lambda f: str(f.name)
+)
+def test_a_film_can_be_had_anew_while_it_goes_on_itself(film: Film) -> None:
+    opening, later = film.take(3), film.take(2)
+    again = film.anew().take(5)
+    assert again == [*opening, *later]
+    assert film.take(1)[0].raw[:12] > later[-1].raw[:12], "this one has gone on"
 
 
 def test_a_film_goes_there_and_back_without_a_jump() -> None:

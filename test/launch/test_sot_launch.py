@@ -83,6 +83,18 @@ def test_a_node_that_cannot_start_ends_with_code_1(launched: list[Launched]) -> 
     launch.process.wait(timeout=20)  # nothing else runs, so launch itself ends too
 
 
+@needs_install
+def test_a_bag_beside_the_rendered_scene_is_refused_before_anything_starts(
+    launched: list[Launched],
+) -> None:
+    launch = Launched("camera:=scene", "bag:=/drive.mcap")
+    launched.append(launch)
+    launch.wait_for("camera:=scene and bag:=/drive.mcap: both would be the camera")
+    assert launch.process.wait(timeout=20) == 1
+    assert launch.process.stdout is not None
+    assert "process started" not in launch.output + launch.process.stdout.read()
+
+
 def test_a_tracker_that_does_not_exist_is_refused_before_anything_starts(
     launched: list[Launched],
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from tracker_ros.bench.films import SceneFilm
 from tracker_ros.bench.nodes import NodeTask, measure_node
+from tracker_ros.bench.report import node_table
 from tracker_ros.cli import main
 from tracker_ros.errors import DataError
 from tracker_ros.models.card import MODELS
@@ -20,9 +22,11 @@ from tracker_ros.sot import DEFAULT_MODELS
 WIDTH, HEIGHT = 320, 240
 
 
-def task(tracker: str = "siamrpnpp", targets: int = 2, frames: int = 20) -> NodeTask:
+def task(
+    tracker: str = "siamrpnpp", targets: int = 2, frames: int = 20, rate: float = 15.0
+) -> NodeTask:
     boxes = tuple(SceneFilm(WIDTH, HEIGHT, "bgr8").boxes(targets))
-    return NodeTask(tracker, WIDTH, HEIGHT, boxes, frames, 15.0, "reliable", threads=1)
+    return NodeTask(tracker, WIDTH, HEIGHT, boxes, frames, rate, "reliable", threads=1)
 
 
 def children() -> list[str]:
@@ -42,6 +46,7 @@ def children() -> list[str]:
 def test_every_image_is_either_answered_or_lost() -> None:
     figures = measure_node(task())
     assert (figures.tracker, figures.size, figures.targets) == ("siamrpnpp", "320x240", 2)
+    assert 0 < figures.achieved_rate <= 15.0
     assert figures.frames == 20 and len(figures.latencies) + figures.lost == 20
     assert 0 <= figures.dropped <= figures.lost
     assert figures.latency_median == pytest.approx(np.median(figures.latencies))
@@ -65,6 +70,15 @@ def test_a_node_that_cannot_load_its_model_is_told_with_its_own_words(tmp_path: 
     assert not [words for words in children() if "tracker_ros" in words]
 
 
+def test_a_camera_that_cannot_keep_its_rate_is_told() -> None:
+    figures = measure_node(task(tracker="siamfc", targets=1, rate=1e6))
+    assert 0 < figures.achieved_rate < 1e5
+    told = f"the camera of this machine reached {figures.achieved_rate:.1f} of 1e+06 Hz"
+    assert f"WARNING: siamfc at 320x240: {told}" in node_table([figures])
+    kept = replace(figures, rate=figures.achieved_rate)
+    assert "WARNING" not in node_table([kept])
+
+
 def test_the_command_measures_nodes_beside_the_stages(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +91,7 @@ def test_the_command_measures_nodes_beside_the_stages(
     assert [figures["tracker"] for figures in document["nodes"]] == ["siamfc"]
     assert [row["tracker"] for row in document["rows"]] == ["siamfc", "kcf"]
     figures = document["nodes"][0]
-    assert figures["rate"] == 10 and figures["frames"] == 10
+    assert figures["rate"] == 10 >= figures["achieved_rate"] and figures["frames"] == 10
     out = capsys.readouterr().out
+    assert f"| {figures['achieved_rate']:.1f} of 10 Hz best_effort |" in " ".join(out.split())
     assert "### Nodes" in out and f"| {figures['latency_median']:.1f} |" in " ".join(out.split())

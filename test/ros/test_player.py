@@ -191,7 +191,8 @@ def test_a_topic_that_is_not_in_the_bag_is_refused_with_those_that_are(
 def test_an_offset_beyond_the_end_is_refused_with_the_length(
     bag: Path, start_process: StartProcess
 ) -> None:
-    refused(play(start_process, bag, "--start-offset", "9"), "9", "0.9 s long")
+    refused(play(start_process, bag, "--start-offset", "9"), "9", "is 0.950 s long")
+    refused(play(start_process, bag, "--start-offset", "0.9501"), "0.9501", "0.950 s long")
 
 
 def test_a_bag_of_unknown_types_alone_is_refused(
@@ -203,7 +204,13 @@ def test_a_bag_of_unknown_types_alone_is_refused(
 
 
 @pytest.mark.parametrize(
-    "options", [("--rate", "0"), ("--rate", "nan"), ("--clock", "-1"), ("--start-offset", "x")]
+    "options",
+    [
+        *(("--rate", value) for value in ("0", "nan", "1e300", "1001", "0.0009")),
+        *(("--clock", value) for value in ("-1", "1e-300", "10001", "inf")),
+        ("--start-offset", "x"),
+    ],
+    ids=" ".join,
 )
 def test_a_number_that_makes_no_sense_is_refused(
     options: tuple[str, ...], bag: Path, start_process: StartProcess
@@ -211,3 +218,4 @@ def test_a_number_that_makes_no_sense_is_refused(
     process = play(start_process, bag, *options)
     assert process.wait_exit(30) == 2
     assert f"argument {'-r/--rate' if options[0] == '--rate' else options[0]}" in process.output
+    assert f"'{options[1]}'" in process.output and "Traceback" not in process.output

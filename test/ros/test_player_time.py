@@ -21,6 +21,7 @@ from player_harness import (
     play,
     simple_bag,
     stamps,
+    text,
     ticks,
     words,
     write,
@@ -108,6 +109,35 @@ def test_the_recorded_clock_is_left_out_beside_the_players_own(
     assert player.wait_exit(30) == 0  # without --clock it is a topic as any other
     ros.wait_until(lambda: clocks)
     assert set(stamps(clocks)) == {42}
+
+
+def test_times_that_the_clock_cannot_tell_are_refused_with_it_alone(
+    tmp_path: Path, start_process: StartProcess, ros: Peer
+) -> None:
+    beyond = (1 << 31) * SECOND
+    bag = write(
+        tmp_path / "bag", own_topic("/ticks", TEXT), messages=[(beyond, "/ticks", text("late"))]
+    )
+    player = play(start_process, bag, "--clock")
+    assert player.wait_exit(30) == 2
+    assert "error: --clock: the first message of" in player.output
+    assert "2147483648 s" in player.output and "Traceback" not in player.output
+    received = ros.collect(String, "/ticks", RELIABLE)
+    assert play(start_process, bag, "--wait-for-subscriber", "/ticks").wait_exit(30) == 0
+    ros.wait_until(lambda: words(received) == ["late"])
+
+
+def test_a_round_without_length_is_held_and_that_is_said_once(
+    tmp_path: Path, start_process: StartProcess, ros: Peer
+) -> None:
+    bag = write(tmp_path / "bag", own_topic("/ticks", TEXT), messages=ticks(count=1))
+    received = ros.collect(String, "/ticks", RELIABLE)
+    begun = time.monotonic()
+    player = play(start_process, bag, "--loop", "--clock", "--wait-for-subscriber", "/ticks")
+    ros.wait_until(lambda: len(received) >= 20, 30, "twenty rounds")
+    assert time.monotonic() - begun > 19 / 30
+    player.stop()
+    assert player.output.count("a round is over in less than 0.033 s") == 1
 
 
 def test_an_offset_skips_the_beginning_in_every_round(

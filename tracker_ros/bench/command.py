@@ -12,7 +12,7 @@ from tracker_ros.bench.films import MOST_TARGETS
 from tracker_ros.bench.machine import describe_machine
 from tracker_ros.bench.plan import measure_memories, measure_nodes, prepare
 from tracker_ros.bench.report import Benchmark, as_json, as_text, make_row
-from tracker_ros.bench.rounds import ROUND, WARM_UP, run_rounds
+from tracker_ros.bench.rounds import ROUND, UNTIMED, WARM_UP, round_sizes, run_rounds
 from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS
 from tracker_ros.evaluation.options import (
     not_negative,
@@ -30,9 +30,11 @@ publish, from a serialized image message to the serialized messages of its track
 that the nodes run, without ROS; --node measures real nodes over DDS as well, end to end.
 
 All trackers run in one process on the same frames, in rounds of {ROUND} frames and in a changing
-order, so that what else the machine does hits all alike. The first {WARM_UP} frames do not count.
-Ratios compare what ran in the same rounds. How well the target was followed stands beside how long
-it took: a tracker that has lost its target may well be fast.
+order. The first {WARM_UP} frames do not count, nor does the first one of a round. Ratios compare
+what ran in the same rounds, on an idle machine: where others take a core, a tracker that uses
+several loses more than one that does not, unless --threads 1 gives each only one. What others used
+meanwhile stands above the table. How well the target was followed stands beside how long it took:
+a tracker that has lost its target may well be fast.
 
 Default: {" and ".join(TRACKERS)} on the rendered scene, 640x480, with 1 and with 4 targets.
 """
@@ -47,8 +49,7 @@ examples:
   tracker_ros bench --tracker siamrpnpp --data sequences/Girl --threads 1 --json figures.json
   tracker_ros bench --tracker siamrpnpp --frames 10000 --no-memory     does memory grow?
 
-The table is Markdown. Measure on a machine that does nothing else, and look at the load average
-that stands above the table.
+The table is Markdown. Measure on a machine that does nothing else.
 """
 SIDES = (64, 4096)
 """Smallest and largest side of a picture, pixels."""
@@ -102,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     frames.add_argument(
         "--data", type=Path, metavar="DIR",
-        help="sequences with truth in place of the scene, as eval sot reads them",
+        help="sequences with truth in place of the scene, in any form that eval sot reads",
     )  # fmt: skip
     how = parser.add_argument_group("how, and where to")
     how.add_argument(
@@ -133,8 +134,8 @@ def run(args: argparse.Namespace) -> int:
         machine = describe_machine(args.threads)
         plan = prepare(args)
         lanes = [lane for heat in plan.heats for lane in heat.lanes]
-        with progress(len(lanes) * (WARM_UP + args.frames)) as (say, tick):
-            process = run_rounds(plan.heats, args.frames, say, tick)
+        with progress(len(lanes) * sum(round_sizes(args.frames))) as (say, tick):
+            surroundings = run_rounds(plan.heats, args.frames, say, tick)
             memories = {} if args.no_memory else measure_memories(plan.heats, say)
             nodes = measure_nodes(plan.nodes, say)
     rows = [
@@ -145,10 +146,11 @@ def run(args: argparse.Namespace) -> int:
         "frames": args.frames,
         "warm_up": WARM_UP,
         "round": ROUND,
+        "untimed": UNTIMED,
         "threads": args.threads,
         "data": None if args.data is None else str(args.data),
     }
-    benchmark = Benchmark(machine, options, rows, process, nodes)
+    benchmark = Benchmark(machine, options, rows, surroundings, nodes)
     print(as_text(benchmark))
     write_json(args.json, as_json(benchmark))
     return 0

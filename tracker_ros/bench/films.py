@@ -56,6 +56,9 @@ class Film(Protocol):
     def take(self, count: int) -> list[Shot]:
         """The next frames."""
 
+    def anew(self) -> Film:
+        """The same film from its first frame on; this one stays where it is."""
+
 
 class SceneFilm:
     """The rendered scene, there and back again, so that nothing in it ever jumps."""
@@ -81,6 +84,10 @@ class SceneFilm:
             shots.append(_shot(frame.image, frame.box, self.encoding, self._next))
             self._next += 1
         return shots
+
+    def anew(self) -> SceneFilm:
+        """The same film from its first frame on; this one stays where it is."""
+        return SceneFilm(*self.size, self.encoding)
 
 
 class SequenceFilm:
@@ -110,6 +117,10 @@ class SequenceFilm:
             shots.append(_shot(self._image(index), truth, self.encoding, self._next))
             self._next += 1
         return shots
+
+    def anew(self) -> SequenceFilm:
+        """The same film from its first frame on; this one stays where it is."""
+        return SequenceFilm(self._sequence, self.encoding)
 
     def _image(self, index: int) -> UInt8Image:
         image = self._sequence.read(self._sequence.start + index)
@@ -158,6 +169,10 @@ class CrowdFilm:
             shots.append(_shot(image, None, self.encoding, self._next, raw))
             self._next += 1
         return shots
+
+    def anew(self) -> CrowdFilm:
+        """The same film from its first frame on; this one stays where it is."""
+        return CrowdFilm(*self.size, self.encoding, len(self._places))
 
     def _paint(self) -> tuple[UInt8Image, list[Detection]]:
         rng, image, (w, h) = self._rng, self._ground.copy(), self.SIDES

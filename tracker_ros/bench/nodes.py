@@ -10,7 +10,6 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +50,9 @@ class NodeFigures:
     size: str
     targets: int
     rate: float
+    """Hertz of the camera, as asked for."""
+    achieved_rate: float
+    """What the camera reached."""
     reliability: str
     frames: int
     """Published."""
@@ -90,11 +92,10 @@ def require_ros() -> None:
         raise DataError("--node needs ROS 2: source a ROS 2 installation, or start with ./run")
 
 
-def measure_node(task: NodeTask, tick: Callable[[], object] = lambda: None) -> NodeFigures:
+def measure_node(task: NodeTask) -> NodeFigures:
     """Start the node and the probe, and give what the probe found.
 
-    `tick` is called a few times a second. Raises DataError, with the end of its log, when a
-    process fails.
+    Raises DataError, with the end of its log, when a process fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "figures.json"
@@ -117,7 +118,6 @@ def measure_node(task: NodeTask, tick: Callable[[], object] = lambda: None) -> N
             end = time.monotonic() + PATIENCE + 3 * task.frames / task.rate
             while probe.exit_code is None and node.exit_code is None and time.monotonic() < end:
                 time.sleep(0.1)
-                tick()
             if probe.exit_code != 0:
                 failed = node if node.exit_code is not None else probe
                 how = "takes too long" if failed.exit_code is None else "failed"

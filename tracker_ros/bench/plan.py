@@ -13,7 +13,7 @@ from tracker_ros.bench.memory import TrackerMemory, measure_memory
 from tracker_ros.bench.nodes import NodeFigures, NodeTask, measure_node, require_ros
 from tracker_ros.bench.rounds import ROUND, Heat, Lane
 from tracker_ros.errors import DataError, ModelError
-from tracker_ros.evaluation.datasets import load_dataset
+from tracker_ros.evaluation.formats import load_sequences
 from tracker_ros.evaluation.opencv_trackers import NANOTRACK
 
 SIZE = (640, 480)
@@ -106,7 +106,7 @@ def _films(
     args: argparse.Namespace, sizes: Sequence[tuple[int, int]], encodings: Sequence[str]
 ) -> list[Film]:
     if args.data is not None:
-        sequences = load_dataset(args.data, (), None)
+        sequences = load_sequences(args.data).sequences
         return [SequenceFilm(seq, encoding) for seq, encoding in product(sequences, encodings)]
     return [SceneFilm(w, h, encoding) for (w, h), encoding in product(sizes, encodings)]
 
@@ -140,7 +140,7 @@ def measure_memories(
     """The memory of every lane's tracker, each in a process of its own. Raises DataError."""
     found = {}
     for heat in heats:
-        shots = heat.film.take(ROUND)
+        shots = heat.film.anew().take(ROUND)  # the boxes are those of its first frame
         for lane in heat.lanes:
             say(f"memory of {lane.entrant.name}")
             boxes = heat.film.boxes(lane.targets)

@@ -8,31 +8,36 @@ from typing import Any
 
 import numpy as np
 
-from tracker_ros.bench.machine import Machine, ProcessMemory
+from tracker_ros.bench.contention import Others
+from tracker_ros.bench.machine import Machine
 from tracker_ros.bench.memory import FRAMES, TrackerMemory
 from tracker_ros.bench.nodes import NodeFigures
-from tracker_ros.bench.rounds import Lane, ratio
+from tracker_ros.bench.rounds import Lane, Ratio, Surroundings, ratio
 from tracker_ros.bench.stages import STAGES
 
 COLUMNS = ("receive", "decode", "crop", "network", "postprocess", "track", "publish", "cpu")
 """Figures of a frame in the order of the table, besides `whole`."""
 TITLES = {"postprocess": "post", "cpu": "CPU"}
 NONE = "-"
+KEPT = 0.95
+"""Of the rate that was asked for: a camera that reaches less is told."""
 LEGEND = """\
-Medians of the frames after the warm-up, milliseconds; p95 is of the whole frame. track is all from
+Medians of the frames that count, milliseconds; p95 is of the whole frame. The warm-up does not
+count, nor the first frame of a round, when caches are full of another tracker. track is all from
 pixels to tracks, for all targets: crop, network and post are parts of it. CPU is the time of all
-threads in a whole frame. The ratio is that of whole frames, to the first line, which ran beside it
-in the same rounds."""
+threads in a whole frame. The ratio is that of whole frames, to the first line, in the same rounds:
+the median of the rounds, and from the 10th to the 90th percentile of them."""
 IOU_LEGEND = """\
 IoU: mean overlap with the truth of the first target, 0 where the tracker calls it lost."""
 MEMORY_LEGEND = f"""\
 MB: the peak of a process that holds this tracker alone, with Python and the libraries, and its
 growth over {FRAMES} frames."""
 NODE_LEGEND = """\
-Medians in milliseconds, each p95 of the figure before it. latency: from the stamp, taken before the
-camera published, to the reception of the tracks by the process of the camera; rest: without the
-network. frame age: from the node's reception of the image to its publication. lost: images without
-tracks, dropped by the node or on the way. CPU: of one core, all threads of the node."""
+Medians in milliseconds, each p95 of the figure before it. camera: what it reached of the rate that
+was asked for. latency: from the stamp, taken before the camera published, to the reception of the
+tracks by the process of the camera; rest: without the network. frame age: from the node's reception
+of the image to its publication. lost: images without tracks, dropped by the node or on the way.
+CPU: of one core, all threads of the node."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Row:
     """Of all that `FrameTimes` has, by name; None: the tracker does not tell."""
     reference: str
     """The tracker that the ratio is to."""
-    ratio: float
+    ratio: Ratio
     iou: float | None
     """Mean overlap; None where no truth is known."""
     memory: TrackerMemory | None
@@ -67,8 +72,7 @@ class Benchmark:
     machine: Machine
     options: Mapping[str, Any]
     rows: Sequence[Row]
-    process: ProcessMemory | None
-    """None where only nodes were measured."""
+    surroundings: Surroundings
     nodes: Sequence[NodeFigures]
 
 
@@ -94,13 +98,14 @@ def _summary(values: Sequence[float]) -> Summary:
 
 def as_json(benchmark: Benchmark) -> dict[str, Any]:
     """Everything, the times of every single frame as well; milliseconds and MB."""
-    memory = benchmark.process
+    memory, others = benchmark.surroundings.memory, benchmark.surroundings.others
     return {
         "machine": asdict(benchmark.machine),
         "options": dict(benchmark.options),
         "stages": list(STAGES),
         "rows": [_row_json(row) for row in benchmark.rows],
-        "process_mb": None if memory is None else {**asdict(memory), "growth": memory.growth},
+        "others": others and asdict(others),
+        "process_mb": {**asdict(memory), "growth": memory.growth},
         "nodes": [asdict(figures) for figures in benchmark.nodes],
     }
 
@@ -121,7 +126,9 @@ def _row_json(row: Row) -> dict[str, Any]:
         "detections" if entrant.choice.multi else "targets": lane.targets,
         "frames": len(lane.times),
         "ms": {name: s and asdict(s) for name, s in row.stages.items()},
-        "ratio": row.ratio,
+        "ratio": row.ratio.median,
+        "ratio_p10": row.ratio.p10,
+        "ratio_p90": row.ratio.p90,
         "ratio_to": row.reference,
         "iou": row.iou,
         "iou_frames": len(lane.overlaps),
@@ -135,7 +142,9 @@ def _row_json(row: Row) -> dict[str, Any]:
 
 def as_text(benchmark: Benchmark) -> str:
     """The machine, a table for each film and number of targets, and one of the nodes."""
-    blocks = ["\n".join(benchmark.machine.lines())]
+    memory, others = benchmark.surroundings.memory, benchmark.surroundings.others
+    above = [*benchmark.machine.lines(), *contention(others, benchmark.machine.threads)]
+    blocks = ["\n".join(above)]
     groups: dict[str, list[Row]] = {}
     for row in benchmark.rows:
         groups.setdefault(_title(row.lane), []).append(row)
@@ -146,17 +155,30 @@ def as_text(benchmark: Benchmark) -> str:
     parts += [MEMORY_LEGEND] * any(row.memory is not None for row in benchmark.rows)
     if parts:
         blocks.append("\n".join(parts))
-    memory = benchmark.process
-    if memory is not None:
-        blocks.append(
-            f"This process, with all of them: {memory.warm:.0f} MB after the warm-up, "
-            f"{memory.end:.0f} MB at the end, {memory.peak:.0f} MB at its peak."
-        )
+    blocks.append(
+        f"This process, with all of them: {memory.warm:.0f} MB after the warm-up, "
+        f"{memory.end:.0f} MB at the end, {memory.peak:.0f} MB at its peak."
+    )
     if benchmark.nodes:
         blocks.append(
-            f"### Nodes, from the image's stamp to its tracks\n\n{_nodes(benchmark.nodes)}"
+            f"### Nodes, from the image's stamp to its tracks\n\n{node_table(benchmark.nodes)}"
         )
     return "\n\n".join(blocks)
+
+
+def contention(others: Others | None, threads: int) -> list[str]:
+    """What others did meanwhile, and what that means for the figures of so many threads each."""
+    if others is None:
+        return ["what others used while it ran is not known"]
+    lines = [f"while it ran, others used {others.used:.2f} of {others.cores} cores"]
+    if others.disturb and threads == 1:
+        lines.append("WARNING: not an idle machine: compare ratios, not milliseconds")
+    elif others.disturb:
+        lines.append(
+            "WARNING: not an idle machine: ratios of trackers that use more and fewer threads do "
+            "not compare; measure with --threads 1, or when it is idle"
+        )
+    return lines
 
 
 def _title(lane: Lane) -> str:
@@ -171,7 +193,7 @@ def _title(lane: Lane) -> str:
 def _stage_table(rows: Sequence[Row]) -> str:
     names = [name for name in COLUMNS if any(row.stages[name] is not None for row in rows)]
     heading = ["tracker", "backend", *(TITLES.get(name, name) for name in names)]
-    heading += ["whole", "p95", "ratio"]
+    heading += ["whole", "p95", "ratio", "p10..p90"]
     with_iou = any(row.iou is not None for row in rows)
     with_memory = any(row.memory is not None for row in rows)
     heading += ["IoU"] * with_iou + ["MB"] * with_memory
@@ -181,7 +203,8 @@ def _stage_table(rows: Sequence[Row]) -> str:
         assert whole is not None  # every frame has it
         cells = [entrant.name, f"{entrant.backend} {entrant.precision}".strip() or NONE]
         cells += [milliseconds(row.stages[name]) for name in names]
-        cells += [f"{whole.median:.2f}", f"{whole.p95:.2f}", f"{row.ratio:.2f}"]
+        cells += [f"{whole.median:.2f}", f"{whole.p95:.2f}", f"{row.ratio.median:.2f}"]
+        cells.append(f"{row.ratio.p10:.2f}..{row.ratio.p90:.2f}")
         cells += [NONE if row.iou is None else f"{row.iou:.3f}"] * with_iou
         cells += [_memory(row.memory)] * with_memory
         lines.append(cells)
@@ -197,7 +220,8 @@ def _memory(memory: TrackerMemory | None) -> str:
     return NONE if memory is None else f"{memory.peak:.0f} {memory.growth:+.1f}"
 
 
-def _nodes(figures: Sequence[NodeFigures]) -> str:
+def node_table(figures: Sequence[NodeFigures]) -> str:
+    """The figures of nodes, with a warning for each camera that could not keep its rate."""
     lines = [
         ["tracker", "size", "camera", "targets", "latency", "p95", "of it network", "rest",
          "frame age", "p95", "publish", "lost", "CPU", "MB"]
@@ -205,13 +229,19 @@ def _nodes(figures: Sequence[NodeFigures]) -> str:
     for f in figures:
         times = (f.latency_median, f.latency_p95, f.inference_median, f.rest_median,
                  f.frame_age_median, f.frame_age_p95, f.publish_median)  # fmt: skip
-        camera = f"{f.rate:g} Hz {f.reliability}"
+        camera = f"{f.achieved_rate:.1f} of {f.rate:g} Hz {f.reliability}"
         lost = f"{f.lost} of {f.frames}"
         lines.append(
             [f.tracker, f.size, camera, str(f.targets), *(f"{time:.1f}" for time in times), lost,
              f"{f.cpu_percent:.0f} %", f"{f.memory_mb:.0f}"]
         )  # fmt: skip
-    return f"{table(lines)}\n\n{NODE_LEGEND}"
+    warnings = [
+        f"WARNING: {f.tracker} at {f.size}: the camera of this machine reached "
+        f"{f.achieved_rate:.1f} of {f.rate:g} Hz; give a lower --rate or a smaller --size"
+        for f in figures
+        if f.achieved_rate < KEPT * f.rate
+    ]
+    return "\n\n".join([table(lines), *warnings, NODE_LEGEND])
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:

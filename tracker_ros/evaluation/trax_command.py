@@ -15,7 +15,7 @@ import numpy as np
 from tracker_ros.errors import DataError, ModelError, TargetError, TrackerRosError
 from tracker_ros.evaluation.contestants import Contestant, open_contestant
 from tracker_ros.evaluation.datasets import read_image
-from tracker_ros.evaluation.opencv_trackers import OPENCV_TRACKERS
+from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS
 from tracker_ros.evaluation.options import not_negative
 from tracker_ros.evaluation.vot_files import aligned_boxes
 from tracker_ros.geometry import Box, UInt8Image
@@ -41,12 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tracker",
         default=TRACKERS[0],
         metavar="NAME",
-        help=f"{', '.join((*TRACKERS, *OPENCV_TRACKERS))}, a model card's name, or the path of a "
-        "card (.yaml) (default: %(default)s)",
+        help=f"{', '.join((*TRACKERS, *OPENCV_TRACKERS, NANOTRACK))}, a model card's name, or the "
+        "path of a card (.yaml) (default: %(default)s)",
     )
     parser.add_argument(
-        "--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack's ONNX files"
-    )
+        "--nanotrack", type=Path, metavar="DIR",
+        help="folder of NanoTrack's backbone and head (ONNX), for --tracker nanotrack",
+    )  # fmt: skip
     parser.add_argument(
         "--threads", type=not_negative, default=0, metavar="N",
         help="CPU threads of the network (default: what the engine chooses)",
@@ -56,10 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until the client quits; 0 then.
 
-    Raises ModelError when the tracker cannot be loaded, before the client is greeted; DataError
-    and TargetError, which the client is told as the reason of the end, when an image or region
-    cannot be used, and DataError when the client hangs up.
+    Raises ModelError when the tracker cannot be loaded, and DataError for --nanotrack without it,
+    before the client is greeted; DataError and TargetError, which the client is told as the reason
+    of the end, when an image or region cannot be used, and DataError when the client hangs up.
     """
+    if args.nanotrack is not None and args.tracker != NANOTRACK:
+        raise DataError(
+            f"--nanotrack {args.nanotrack}: the tracker is {args.tracker}, which does not use it; "
+            f"give --tracker {NANOTRACK}"
+        )
     import trax  # here: --help, and every other command, needs no vot-trax
 
     contestant = open_contestant(args.tracker, threads=args.threads, nanotrack=args.nanotrack)

@@ -86,9 +86,14 @@ class Probe:
         self._play(self._frames)
         cpu, seconds = cpu_seconds(pid) - cpu, time.monotonic() - begun
         time.sleep(LAST_WORDS)
-        return self._figures(100 * cpu / seconds, memory_mb(pid))
+        return {
+            "achieved_rate": self._frames / seconds,
+            "cpu_percent": 100 * cpu / seconds,
+            "memory_mb": memory_mb(pid),
+            **self._figures(),
+        }
 
-    def _figures(self, cpu: float, memory: float) -> dict[str, Any]:
+    def _figures(self) -> dict[str, Any]:
         came = [stamp for stamp in self._stamps if stamp in self._arrived]
         told = {stamp: self._statuses[stamp] for stamp in came if stamp in self._statuses}
         if not told:
@@ -122,8 +127,6 @@ class Probe:
             "inference_median": figure("inference_time"),
             "postprocess_median": figure("postprocess_time"),
             "publish_median": figure("publish_time"),
-            "cpu_percent": cpu,
-            "memory_mb": memory,
             "latencies": latencies,
         }
 

@@ -30,6 +30,8 @@ CLOCK = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
 )
 """As of `ros2 bag play`: rclcpp's ClockQoS."""
+LAST_SECOND = 0x7FFF_FFFF
+"""Of a stamp: its seconds are an int32."""
 DEPTH = 10
 """Of the queue of a publisher whose recording does not say it: the default of rmw."""
 NO_LIMIT = 0x7FFF_FFFF
@@ -99,7 +101,14 @@ class Playback:
     def _tell(self) -> None:
         if self._publisher is not None:
             seconds, nanoseconds = divmod(self.now(), 10**9)
-            self._publisher.publish(Clock(clock=Time(sec=seconds, nanosec=nanoseconds)))
+            # A player that is late may run over the end that fits.
+            sec = min(seconds, LAST_SECOND)
+            self._publisher.publish(Clock(clock=Time(sec=sec, nanosec=nanoseconds)))
+
+
+def can_be_told(recorded: int) -> bool:
+    """Whether /clock can say that time, ns."""
+    return 0 <= recorded < (LAST_SECOND + 1) * 10**9
 
 
 def select_topics(

@@ -21,6 +21,7 @@ from tracker_ros.nodes.camera_node import LAST_WORDS, SETTLE
 from tracker_ros.nodes.playback import (
     CLOCK_TOPIC,
     Playback,
+    can_be_told,
     create_publishers,
     is_reliable,
     select_topics,
@@ -52,6 +53,10 @@ PROGRESS = 10.0
 """Seconds between two lines about how far it is."""
 TOO_LATE = 0.5
 """Seconds behind the schedule that are worth a warning."""
+SHORTEST_ROUND = 1 / 30
+"""Seconds that a round of --loop takes at least: one message alone would go out without pause."""
+RATES, CLOCK_RATES = (1e-3, 1e3), (1e-3, 1e4)
+"""Smallest and largest --rate; and --clock, Hz."""
 ACK_PATIENCE = Duration(seconds=5.0)
 
 
@@ -67,14 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exclude-topics", nargs="+", default=[], metavar="TOPIC", help="all but these"
     )
     parser.add_argument(
-        "-r", "--rate", type=_positive, default=1.0, help="how many times as fast (default: 1)"
+        "-r", "--rate", type=_rate, default=1.0, help="how many times as fast (default: 1)"
     )
     parser.add_argument(
         "-l", "--loop", action="store_true", help="begin again at the end, for ever"
     )
     parser.add_argument(
         "--clock",
-        type=_positive,
+        type=_clock_rate,
         nargs="?",
         const=CLOCK_RATE,
         metavar="HZ",
@@ -143,8 +148,16 @@ def _check(reader: BagReader, topics: tuple[Topic, ...], args: argparse.Namespac
     seconds = (reader.end - reader.start) / 1e9
     if args.start_offset > seconds:
         raise DataError(
-            f"--start-offset {args.start_offset:g}: {args.bag} is {seconds:.1f} s long; give less"
+            f"--start-offset {args.start_offset}: {args.bag} is {seconds:.3f} s long; give less"
         )
+    if args.clock is not None:
+        for when, recorded in (("first", reader.start), ("last", reader.end)):
+            if not can_be_told(recorded):
+                raise DataError(
+                    f"--clock: the {when} message of {args.bag} was recorded at "
+                    f"{recorded / 1e9:.0f} s, which {CLOCK_TOPIC} cannot tell (32 bits of "
+                    "seconds); play it without --clock"
+                )
     for name in args.wait_for_subscriber:
         if name not in [topic.name for topic in topics]:
             raise DataError(
@@ -193,7 +206,7 @@ class Player:
     def _round(self) -> bool:
         """Play from the start to the end; False when ROS shut down meanwhile."""
         self._rounds += 1
-        before = self._count
+        before, begun = self._count, time.monotonic()
         self._playback.jump(self._start)
         for message in self._reader.messages(topics=self._names, start=self._start):
             publisher = self._publishers.get((message.topic, message.type))
@@ -212,7 +225,18 @@ class Player:
                 f"{self._args.bag}: no message on {', '.join(self._names)}"
                 + (f" from {self._args.start_offset:g} s on" if self._args.start_offset else "")
             )
-        return True
+        return not self._args.loop or self._last_long_enough(begun)
+
+    def _last_long_enough(self, begun: float) -> bool:
+        """Wait where the next round would come too soon; False when ROS shut down meanwhile."""
+        left = begun + SHORTEST_ROUND - self._args.delay - time.monotonic()
+        if left <= 0:
+            return True
+        self._tell_once(
+            f"{self._args.bag}: a round is over in less than {SHORTEST_ROUND:.3f} s; it is made to "
+            "last that long, or it would go out without pause"
+        )
+        return self._playback.hold(left)
 
     def _report(self) -> None:
         """Say now and then how far it is, and once when the schedule cannot be kept."""
@@ -257,10 +281,19 @@ class Player:
                 publisher.wait_for_all_acked(ACK_PATIENCE)
 
 
-def _positive(text: str) -> float:
+def _rate(text: str) -> float:
+    return _within(text, RATES, "a rate")
+
+
+def _clock_rate(text: str) -> float:
+    return _within(text, CLOCK_RATES, "a rate of the clock in hertz")
+
+
+def _within(text: str, limits: tuple[float, float], what: str) -> float:
+    low, high = limits
     value = _number(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number over 0")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"'{text}' is not {what}: a number, {low:g} to {high:g}")
     return value
 
 
@@ -272,7 +305,7 @@ def _not_negative(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    """A finite number; nan, which is neither over 0 nor 0, for anything else."""
+    """A finite number; nan, which is within no limits, for anything else."""
     try:
         value = float(text)
     except ValueError:
