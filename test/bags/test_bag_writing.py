@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -148,16 +149,20 @@ def nothing_in(folder: Path) -> bool:
     return list(folder.iterdir()) == []
 
 
-@pytest.fixture
+@contextmanager
 def full_after_1_mb() -> Iterator[None]:
-    """No file of this process may grow beyond 1 MB: writing fails as it does on a full disk."""
+    """No file of this process may grow beyond 1 MB: writing fails as it does on a full disk.
+
+    No fixture: what the tests are told of goes into a file, too, before a fixture is undone.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("full_after_1_mb")
 @pytest.mark.parametrize(("storage", "compression"), STORAGES)
 @pytest.mark.parametrize("name", ["drive", "drive.file"])
 def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(
@@ -166,18 +171,22 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(
     suffix = {"mcap": ".mcap", "sqlite3": ".db3"}[storage]
     path = tmp_path / name.replace(".file", suffix)
     complaint = rf"{path.name} cannot be written: .+, after \d+ bytes; make room"
-    with pytest.raises(DataError, match=complaint), BagWriter(path, storage, compression) as writer:
+    with (
+        pytest.raises(DataError, match=complaint),
+        full_after_1_mb(),
+        BagWriter(path, storage, compression) as writer,
+    ):
         writer.add_topic(WHEEL)
         for _, stamp, data in messages(3000):
             writer.write("/wheel", stamp, data)
     assert nothing_in(tmp_path)
 
 
-@pytest.mark.usefixtures("full_after_1_mb")
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_a_disk_that_fills_up_at_the_very_end_leaves_nothing(tmp_path: Path, storage: str) -> None:
     writer = BagWriter(tmp_path / "drive", storage)
-    with pytest.raises(DataError, match=r"drive cannot be written: .+, after \d+ bytes"), writer:
+    complaint = r"drive cannot be written: .+, after \d+ bytes"
+    with pytest.raises(DataError, match=complaint), full_after_1_mb(), writer:
         writer.add_topic(WHEEL)
         writer.write("/wheel", T0, bytes((1 << 20) - 500))
     assert nothing_in(tmp_path)

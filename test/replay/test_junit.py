@@ -7,6 +7,7 @@ import math
 import resource
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,20 +130,25 @@ def test_nothing_to_report_is_a_report_of_nothing(tmp_path: Path) -> None:
     assert written(tmp_path / "junit.xml").get("tests") == "0"
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """No file may be longer than 100 bytes: what a full disk looks like to a program."""
+    """No file may be longer than 100 bytes: what a full disk looks like to a program.
+
+    No fixture: what the tests are told of goes into a file, too, before a fixture is undone.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_disk_that_is_full_leaves_the_file_of_before(tmp_path: Path) -> None:
     path = tmp_path / "junit.xml"
     path.write_text("before")
-    with pytest.raises(DataError, match=r"--junit .*junit\.xml cannot be written: File too large"):
+    complaint = r"--junit .*junit\.xml cannot be written: File too large"
+    with pytest.raises(DataError, match=complaint), small_disk():
         write_junit(path, [outcome()])
     assert path.read_text() == "before"
     assert [file.name for file in tmp_path.iterdir()] == ["junit.xml"]
