@@ -47,7 +47,9 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
 def amid(out: Path, parent: int, workers: int = 1) -> list[int]:
     """The workers of a replay, once that many are amid a bag each."""
     halves = wait_for(
-        lambda: len(list(out.glob("*/.bag.partial"))) >= workers and workers_of(parent),
+        lambda: (
+            len(list(out.glob("*/.results.partial/.bag.partial"))) >= workers and workers_of(parent)
+        ),
         "worker amid a bag",
     )
     assert isinstance(halves, list)
@@ -201,7 +203,7 @@ def test_a_result_counts_even_if_its_worker_died_before_it_could_tell(
     tasks = Tasks([task], 1, notes)
     assert tasks.take() == task
     folder = str(tmp_path)
-    assert replay(bags / NAMES[0], "--out", folder, "--resume").returncode == 0
+    assert replay(bags / NAMES[0], "--out", folder).returncode == 0
     finished = next(tmp_path.glob("result.json"))
     finished.write_text(json.dumps({**json.loads(finished.read_text()), "job": task.fingerprint}))
     tasks.lost(task, "killed")

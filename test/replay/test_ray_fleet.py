@@ -120,7 +120,9 @@ def test_a_lost_worker_loses_no_result(bags: Path, tmp_path: Path, cluster: Clus
         command(*words), cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, **LOOPBACK},
     )  # fmt: skip
-    wait_for(lambda: list(tmp_path.glob("*/.bag.partial")), "bag that is being replayed")
+    wait_for(
+        lambda: list(tmp_path.glob("*/.results.partial/.bag.partial")), "bag that is being replayed"
+    )
     kill(wait_for(cluster.workers, "worker")[0])
     said, errors = running.communicate(timeout=120)
     assert running.returncode == 0, errors

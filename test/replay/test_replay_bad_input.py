@@ -17,9 +17,11 @@ from recordings import (
 from tracker_ros.bags.types import store
 from tracker_ros.errors import DataError, ParameterError
 from tracker_ros.geometry import Box
+from tracker_ros.replay.figures import parse_limits
 from tracker_ros.replay.job import parse_wish
 from tracker_ros.replay.run import Progress, replay_bag
 from tracker_ros.replay.truth import load_truth
+from tracker_ros.replay.work import run_job
 from tracker_ros.track import TrackState
 
 
@@ -66,10 +68,11 @@ def test_a_camera_that_starts_anew_ends_the_target_and_says_why(tmp_path: Path) 
         ({"topic": "/nothing"}, r"no image topic /nothing; it holds /camera/image_raw"),
         ({"wishes": (parse_wish("700,10,20,20"),)}, r"--target 700,10,20,20: .*x=700"),
         ({"wishes": (parse_wish("10,10,20,20@+99"),)}, r"no image with that stamp, or a later"),
+        ({"wishes": (parse_wish("10,10,20,20@3"),)}, r"@\+3 means 3 s after it"),
         ({"begin": 60.0}, r"--from 60: .* is 1.967 s long"),
         ({"kind": "mot", "detections": "/d", "wishes": ()}, r"no detections on /d; .*none of type"),
     ],
-    ids=["topic", "box", "stamp", "from", "detections"],
+    ids=["topic", "box", "stamp", "no stamp", "from", "detections"],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(
     changes: dict[str, object], words: str, bag: Path, tmp_path: Path
@@ -114,6 +117,32 @@ def test_what_a_recorder_that_crashed_left_is_replayed(bag: Path, tmp_path: Path
     assert 0 < len(result.timeline) < 60
     assert "cut.mcap" in result.damage
     assert result.timeline.states[-1] == TrackState.TRACKING
+
+
+def test_a_bag_that_is_cut_before_its_first_image_says_so(bag: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(next(bag.glob("*.mcap")).read_bytes()[:3000])
+    with pytest.raises(DataError, match=r"it is damaged: cut\.mcap"):
+        replay_bag(follow(cut, tmp_path / "out"))
+
+
+def test_a_damaged_bag_can_be_made_to_fail(bag: Path, tmp_path: Path) -> None:
+    whole = next(bag.glob("*.mcap")).read_bytes()
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(whole[: len(whole) // 2])
+    limits = parse_limits(None, "damaged=0", "sot", truth=False)
+    assert not run_job(follow(cut, tmp_path / "out", limits=limits)).passed
+    assert run_job(follow(bag, tmp_path / "whole", limits=limits)).passed
+
+
+def test_a_truth_of_another_recording_is_told_by_its_stamps(bag: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.csv"
+    truth.write_text("stamp,x,y,w,h\n12.5,1,2,30,40\n")
+    job = follow(bag, tmp_path / "out", wishes=(), gt=str(truth))
+    with pytest.raises(
+        DataError, match=r"none of its 1 stamps .* is 12\.500000000, .* 17000"
+    ):
+        run_job(job)
 
 
 def test_a_target_is_what_was_written(tmp_path: Path) -> None:

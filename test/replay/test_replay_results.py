@@ -20,9 +20,10 @@ from rosbags.highlevel import AnyReader
 from tracker_ros.bags.reader import open_bag
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box
-from tracker_ros.replay.job import Wish
+from tracker_ros.replay.folder import staged
+from tracker_ros.replay.job import Wish, parse_wish
 from tracker_ros.replay.run import replay_bag
-from tracker_ros.replay.work import read_outcome, run_job
+from tracker_ros.replay.work import run_job
 from tracker_ros.track import TrackState
 
 
@@ -67,12 +68,29 @@ def test_a_bag_that_holds_tracks_of_a_node_keeps_them(bag: Path, tmp_path: Path)
         assert "/replay/replay/sot/tracks" in {topic.name for topic in again.topics}
 
 
-def test_a_result_is_not_left_from_a_run_before(bag: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"topic": "/nothing"}, {"wishes": (parse_wish("700,10,20,20"),)}, {"gt": "none.txt"}],
+)
+def test_a_replay_that_is_refused_leaves_the_results_of_before(
+    changes: dict[str, object], bag: Path, tmp_path: Path
+) -> None:
     run_job(follow(bag, tmp_path))
-    assert read_outcome(tmp_path) is not None
+    before = files_of(tmp_path)
     with pytest.raises(DataError):
-        run_job(follow(bag, tmp_path, topic="/nothing"))
-    assert read_outcome(tmp_path) is None
+        run_job(follow(bag, tmp_path, **changes))
+    assert files_of(tmp_path) == before
+
+
+def test_a_replay_that_is_refused_leaves_no_empty_folder(bag: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        run_job(follow(bag, tmp_path / "out", topic="/nothing"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_replays_do_not_write_into_one_folder(bag: Path, tmp_path: Path) -> None:
+    with staged(tmp_path), pytest.raises(DataError, match="is being written by another replay"):
+        run_job(follow(bag, tmp_path))
 
 
 def test_what_no_replay_has_left_is_never_removed(bag: Path, tmp_path: Path) -> None:
@@ -89,6 +107,7 @@ def test_what_no_replay_has_left_is_never_removed(bag: Path, tmp_path: Path) -> 
     with pytest.raises(DataError, match="holds bag"):
         run_job(follow(bag, tmp_path / "out"))
     assert files_of(tmp_path / "out" / "bag")
+    assert (tmp_path / "out" / "result.json").is_file()
 
 
 def test_nothing_stays_of_the_replay_before(bag: Path, tmp_path: Path) -> None:

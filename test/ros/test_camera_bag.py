@@ -11,6 +11,8 @@ from harness import TRACKER_ROS, RosProcess
 from tracker_ros.bags.bag import IMAGE
 from tracker_ros.bags.reader import open_bag
 from tracker_ros.pipeline.images import decode_image, read_header
+from tracker_ros.replay.job import Job
+from tracker_ros.replay.work import run_job
 
 FILM = [*TRACKER_ROS, "camera", "--size", "320x240"]
 
@@ -20,13 +22,34 @@ def test_every_image_that_was_published_is_in_the_bag(ros_environment: int, tmp_
     process = RosProcess([*FILM, "--limit", "12", "--record", str(path)])
     assert process.wait_exit(30.0) == 0
     with open_bag(path) as bag:
-        (topic,) = bag.topics
-        messages = list(bag.messages())
-    assert (topic.name, topic.type, topic.count) == ("/image", IMAGE, 12)
+        counts = {topic.name: topic.count for topic in bag.topics}
+        topic = next(topic for topic in bag.topics if topic.type == IMAGE)
+        messages = list(bag.messages({topic.name}))
+    assert counts == {"/image": 12, "/camera_info": 12, "/truth": 12}
     assert topic.qos[0].reliability == "best_effort"
     assert decode_image(messages[0].data).shape == (240, 320, 3)
     stamps = [read_header(message.data).ns for message in messages]
     assert stamps == sorted(set(stamps))
+
+
+def test_it_can_be_replayed_and_scored_by_the_truth_in_it(
+    ros_environment: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.mcap"
+    process = RosProcess([*FILM, "--limit", "20", "--record", str(path)])
+    assert process.wait_exit(30.0) == 0
+    assert f"recorded in {path}" in process.output
+    job = Job(bag=path, out=tmp_path / "out", kind="sot", gt="/truth", report=False, keep="none")
+    figures = run_job(job).figures
+    assert figures["auc"] > 0.7 and figures["scored"] == 19
+
+
+def test_a_name_that_is_neither_a_bag_s_nor_a_film_s_is_refused(
+    ros_environment: int, tmp_path: Path
+) -> None:
+    process = RosProcess([*FILM, "--limit", "3", "--record", str(tmp_path / "film.bag")])
+    assert process.wait_exit(30.0) == 2
+    assert "name it .mcap or .db3" in process.output
 
 
 def test_a_recording_that_is_interrupted_is_a_whole_bag(

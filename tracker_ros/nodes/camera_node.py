@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -20,9 +20,6 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from tracker_ros.bags.bag import COMPRESSED_IMAGE, IMAGE
-from tracker_ros.bags.qos import Qos
-from tracker_ros.bags.types import own_topic
 from tracker_ros.bags.writer import SUFFIXES, BagWriter
 from tracker_ros.demo.bag import BagMessage, BagSource
 from tracker_ros.demo.film import FilmWriter
@@ -32,8 +29,9 @@ from tracker_ros.demo.sources import (
     add_source_arguments,
     open_source,
 )
-from tracker_ros.errors import TrackerRosError
-from tracker_ros.geometry import UInt8Image
+from tracker_ros.errors import DataError, TrackerRosError
+from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.nodes.camera_bag import CameraBag
 from tracker_ros.nodes.names import camera_info_topic, compressed_topic
 from tracker_ros.nodes.process import RCLError, add_ros_arguments, prepare_process, ros_arguments
 from tracker_ros.nodes.qos import CAMERA_INFO
@@ -70,9 +68,9 @@ class FramePublisher:
 
     def __init__(
         self, node: Any, *, reliable: bool, compressed: bool, frame_id: str,
-        bag: BagWriter | None = None,
+        bag: BagWriter | None = None, truth: Sequence[Box | None] | None = None,
     ) -> None:  # fmt: skip
-        """bag: gets every image, too."""
+        """bag: gets all of it, too, and where the target is in each image, if that is known."""
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST, depth=5, reliability=reliability,
@@ -85,12 +83,13 @@ class FramePublisher:
             self._images = node.create_publisher(CompressedImage, compressed_topic(image), qos)
         else:
             self._images = node.create_publisher(Image, image, qos)
-        self._bag = bag
-        if bag is not None:
-            offered = Qos(depth=5, reliability="reliable" if reliable else "best_effort")
-            kind = COMPRESSED_IMAGE if compressed else IMAGE
-            bag.add_topic(own_topic(self.topic, kind, (offered,)))
         self._infos = node.create_publisher(CameraInfo, camera_info_topic(image), CAMERA_INFO)
+        self._bag: CameraBag | None = None
+        if bag is not None:
+            self._bag = CameraBag(
+                bag, node.get_clock(), truth, image=self.topic, info=self._infos.topic_name,
+                reliable=reliable, compressed=compressed,
+            )  # fmt: skip
         self._message = Image()
         self._message.header.frame_id = frame_id
         self._message.encoding = "bgr8"
@@ -120,7 +119,7 @@ class FramePublisher:
         self._images.publish(message)
         self._publish_info(message.header, message.width, message.height)
         if self._bag is not None:
-            self._record(serialize_message(message))
+            self._bag.add_image(serialize_message(message), message.header)
 
     def publish_message(self, message: BagMessage) -> None:
         """Publish a recorded message as it is."""
@@ -129,16 +128,15 @@ class FramePublisher:
         info.header.stamp = Time(sec=message.stamp // 10**9, nanosec=message.stamp % 10**9)
         info.header.frame_id = message.frame_id
         self._publish_info(info.header, message.width, message.height)
-        self._record(message.serialized)
-
-    def _record(self, serialized: bytes) -> None:
         if self._bag is not None:
-            self._bag.write(self.topic, self._node.get_clock().now().nanoseconds, serialized)
+            self._bag.add_image(message.serialized)
 
     def _publish_info(self, header: Any, width: int, height: int) -> None:
         info = CameraInfo(width=width, height=height)  # K all zero: not calibrated
         info.header = header
         self._infos.publish(info)
+        if self._bag is not None:
+            self._bag.add_info(info)
 
     def wait_until_received(self) -> None:
         """Give the last frame the time to arrive."""
@@ -267,6 +265,8 @@ def run(args: argparse.Namespace) -> int:
 
     `args.ros_args` goes to ROS. Raises DataError when the source cannot be read.
     """
+    if args.record is not None and not (is_bag(args.record) or args.record.suffix == ".mp4"):
+        raise DataError(f"--record {args.record}: name it .mcap or .db3 (a bag), or .mp4 (a film)")
     source = open_source(args)
     prepare_process()
     rclpy.init(args=ros_arguments(args))
@@ -281,6 +281,7 @@ def run(args: argparse.Namespace) -> int:
             compressed=isinstance(source, BagSource) and source.compressed,
             frame_id=args.frame_id,
             bag=bag,
+            truth=source.truth,
         )
         log.info(f"{source.name} at {source.fps:g} Hz on {publisher.topic}, {args.reliability}")
         if args.wait_for_subscriber:
@@ -293,6 +294,8 @@ def run(args: argparse.Namespace) -> int:
         count, seconds = play(source, publisher, args, log)
         rate = (count - 1) / seconds if count > 1 else 0.0
         log.info(f"published {count} frames, {rate:.1f} a second")
+        if args.record is not None:
+            log.info(f"recorded in {args.record}")
         if rclpy.ok():
             publisher.wait_until_received()
         return 0

@@ -51,7 +51,7 @@ examples:
   tracker_ros replay 'bags/*.mcap' --gt 'truth/{name}.txt' --jobs 4
 
 Exit code: 0; 1 when a figure broke its limit or one of several bags could not be replayed; 2 when
-the input was refused.
+the input was refused; 130 after Ctrl-C.
 """
 
 
@@ -134,7 +134,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay, tell, and say by the exit code whether all limits were kept."""
     jobs = read_jobs(args)
-    if len(jobs) > 1 or args.ray or args.resume:
+    if _are_many(args):
         fleet = Fleet(args.jobs, args.ray, args.retries, args.resume)
         return replay_many(jobs, args.out or Path("replay"), fleet, args.junit)
     try:
@@ -167,6 +167,10 @@ def read_jobs(args: argparse.Namespace) -> list[Job]:
         raise DataError(f"--from {args.begin:g} --to {args.end:g} leaves nothing to replay")
     settings = dict(_setting(text) for text in args.set)
     if args.tracker:
+        of_other = MULTI_TRACKERS if kind == SOT else TRACKERS
+        if args.tracker.partition(":")[0] in of_other:
+            wants = "needs" if kind == SOT else "follows a target, without"
+            raise DataError(f"--tracker {args.tracker} {wants} --detections")
         settings["tracker"] = args.tracker
     job = Job(
         bag=Path(), out=Path(), kind=kind, topic=args.topic, detections=args.detections,
@@ -180,11 +184,17 @@ def read_jobs(args: argparse.Namespace) -> list[Job]:
     if args.out is None:
         folders = [Path("replay", name) for name in names]
     else:
-        folders = [args.out] if len(paths) == 1 else [args.out / name for name in names]
+        folders = [args.out / name for name in names] if _are_many(args) else [args.out]
     return [
         replace(job, bag=path, out=folder, gt=args.gt.replace("{name}", name))
         for path, folder, name in zip(paths, folders, names, strict=True)
     ]
+
+
+def _are_many(args: argparse.Namespace) -> bool:
+    """Whether results lie as those of many bags do, also where a pattern finds just one."""
+    pattern = any(glob.has_magic(bag) and not os.path.exists(bag) for bag in args.bags)
+    return len(args.bags) > 1 or pattern or bool(args.ray) or args.resume
 
 
 def as_table(outcome: Outcome) -> str:
@@ -272,8 +282,9 @@ def _count(text: str) -> int:
 
 
 def _figures(better: str) -> str:
+    words = (better, "") if better == "higher" else (better,)
     kinds = ((kind, names_for(kind, truth=True)) for kind in (SOT, MOT))
     return "; ".join(
-        f"{kind}: " + ", ".join(name for name in names if FIGURES[name].better == better)
+        f"{kind}: " + ", ".join(name for name in names if FIGURES[name].better in words)
         for kind, names in kinds
     )

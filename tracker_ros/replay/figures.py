@@ -29,7 +29,8 @@ _SOT, _MOT, _BOTH = ("sot",), ("mot",), ("sot", "mot")
 FIGURES: Mapping[str, Figure] = {
     figure.name: figure
     for figure in (
-        Figure("auc", _SOT, "higher", True, 3, "success: area under the curve over overlaps"),
+        Figure("auc", _SOT, "higher", True, 3,
+               "success: area under the curve over overlaps; 20/21 at best"),
         Figure("precision", _SOT, "higher", True, 3,
                "share of frames with the centre at most 20 px off"),
         Figure("norm_precision", _SOT, "higher", True, 3,
@@ -69,6 +70,8 @@ FIGURES: Mapping[str, Figure] = {
         Figure("frames", _BOTH, "", False, 0, "images answered with tracks"),
         Figure("answered", _BOTH, "higher", False, 3,
                "share of the images that were answered: not rejected, not dropped"),
+        Figure("damaged", _BOTH, "lower", False, 0,
+               "1 where the bag is damaged, and only what can be read of it was replayed"),
         Figure("latency_median_ms", _BOTH, "lower", False, 1,
                "median of message to publication, milliseconds"),
         Figure("latency_p95_ms", _BOTH, "lower", False, 1,

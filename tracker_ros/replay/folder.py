@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -16,40 +19,73 @@ REPORT, RESULT, BAG, TRACKS, MOT_TEXT = "report.html", "result.json", "bag", "tr
 OUTPUTS = (BAG, TRACKS, MOT_TEXT, REPORT, RESULT)
 MARK = ".tracker_ros_replay"
 """Names what a replay has written, or is about to."""
+STAGE = ".results.partial"
 WRITTEN_BY = "tracker_ros replay"
 """In the metadata of a bag."""
 
 
-def claim(out: Path) -> None:
-    """Make the folder, or empty it of what a replay before has left.
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """A hidden folder to write into; when this ends well, it takes the place of what was in `out`.
 
-    Raises DataError where something else has one of our names, or the folder cannot be written.
+    Else what a replay before has left stays as it is. Raises DataError where something that no
+    replay has left has one of our names, another replay writes there, or nothing can be written.
     """
+    _require_free(out, OUTPUTS)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        before = _marked(out)
-        for name in sorted(before, key=lambda name: name != RESULT):  # that says it is finished
-            path = out / name
-            if name == BAG and path.exists():
-                if _is_ours(path):
-                    shutil.rmtree(path)
-            elif path.is_file():
-                path.unlink()
+        made = not out.exists()
+        new = out / STAGE
+        new.mkdir(parents=True, exist_ok=True)
+        lock = os.open(new, os.O_RDONLY)
     except OSError as error:
         raise DataError(f"--out {out} cannot be written: {error.strerror}") from None
-    expect(out, OUTPUTS)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(f"--out {out} is being written by another replay") from None
+        try:
+            for left in new.iterdir():  # by one that was killed
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield new
+            _swap(new, out)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+            with suppress(OSError):
+                if made:
+                    out.rmdir()  # where it is empty
+    finally:
+        os.close(lock)
 
 
-def expect(out: Path, names: Sequence[str]) -> None:
-    """Say that these files are about to be written. Raises DataError where one is there already."""
+def _swap(new: Path, out: Path) -> None:
+    """Remove what a replay before has left, and put the new results there."""
+    files = [path.relative_to(new) for path in sorted(new.rglob("*")) if path.is_file()]
+    names = list(dict.fromkeys(BAG if f.parts[0] == BAG else str(f) for f in files))
+    _require_free(out, names)
+    try:
+        for name in sorted(_marked(out), key=lambda name: name != RESULT):  # that says it is done
+            if name == BAG and (out / name).exists():
+                shutil.rmtree(out / name)  # it is ours: `_require_free` has looked
+            elif (out / name).is_file():
+                (out / name).unlink()
+        write_whole_file(out / MARK, json.dumps(names) + "\n", "the list of results")
+        for name in sorted(names, key=lambda name: name == RESULT):
+            (out / name).parent.mkdir(exist_ok=True)
+            (new / name).rename(out / name)
+    except OSError as error:
+        raise DataError(f"--out {out} cannot be written: {error.strerror}") from None
+
+
+def _require_free(out: Path, names: Iterable[str]) -> None:
+    """Raise DataError where one of the names is taken by what no replay has left."""
     marked = _marked(out)
     for name in names:
-        if (out / name).exists() and (name not in marked or name == BAG):
+        path = out / name
+        if path.exists() and (name not in marked or (name == BAG and not _is_ours(path))):
             raise DataError(
                 f"--out {out} holds {name}, which no replay has left there; name another folder"
             )
-    text = json.dumps(list(dict.fromkeys((*marked, *names)))) + "\n"
-    write_whole_file(out / MARK, text, "the list of results")
 
 
 def unfinish(out: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import tracker_ros
 from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.replay.fingerprint import is_card
-from tracker_ros.replay.folder import RESULT, claim
+from tracker_ros.replay.folder import MARK, staged
 from tracker_ros.replay.job import Job
 from tracker_ros.replay.outcome import Outcome
 from tracker_ros.replay.run import Progress
@@ -192,7 +192,7 @@ def _replay(task: Task, needed: Sequence[Path], probe: Path, threads: int) -> An
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         outcome = attempt(replace(task, job=replace(task.job, out=out)), threads, Progress())
-        files = [path for path in sorted(out.rglob("*")) if path.is_file()]
+        files = [path for path in out.rglob("*") if path.is_file() and path.name != MARK]
         return Answer(outcome, {str(path.relative_to(out)): path.read_bytes() for path in files})
 
 
@@ -200,11 +200,10 @@ def _kept(task: Task, answer: Answer) -> Outcome:
     """The outcome, after what came back through Ray is written, last of all the result."""
     try:
         if answer.files:
-            claim(task.job.out)
-        for name in sorted(answer.files, key=lambda name: name == RESULT):
-            path = task.job.out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole_file(path, answer.files[name], "a result")
+            with staged(task.job.out) as folder:
+                for name, data in answer.files.items():
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    write_whole_file(folder / name, data, "a result")
     except (DataError, OSError) as error:
         return Outcome(str(task.job.bag), error=str(error))
     return answer.outcome

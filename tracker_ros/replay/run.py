@@ -159,10 +159,15 @@ def _image_topic(job: Job, bag: BagReader) -> Topic:
     # The one with the most messages; raw before compressed, where both were recorded.
     chosen.sort(key=lambda topic: (-topic.count, topic.type == COMPRESSED_IMAGE, topic.name))
     if not chosen:
-        raise DataError(no_image_topic(job.bag, job.topic or None, bag.topics))
+        raise DataError(no_image_topic(job.bag, job.topic or None, bag.topics) + _damage(bag))
     if not chosen[0].count:
-        raise DataError(f"{job.bag} holds no message on {chosen[0].name}")
+        raise DataError(f"{job.bag} holds no message on {chosen[0].name}{_damage(bag)}")
     return chosen[0]
+
+
+def _damage(bag: BagReader) -> str:
+    """What may be the reason that something is missing."""
+    return f"; it is damaged: {bag.damage}" if bag.damage else ""
 
 
 def _detections_topic(job: Job, bag: BagReader) -> str:

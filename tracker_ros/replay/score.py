@@ -249,6 +249,7 @@ def _plain_figures(result: ReplayResult) -> dict[str, float]:
     ages = timeline.ages * 1e3
     images = int((timeline.inputs >= 0).sum())
     return {
+        "damaged": float(bool(result.damage)),
         "losses": float(_losses(result)),
         "identities": float(len(np.unique(timeline.targets[timeline.published]))),
         "frames": float(len(timeline)),

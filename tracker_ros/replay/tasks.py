@@ -86,6 +86,7 @@ class Tasks:
             return
         with contextlib.suppress(OSError):
             if trace:
+                task.job.out.mkdir(parents=True, exist_ok=True)
                 (task.job.out / CRASH).write_text(trace, errors="replace")
                 why = f"{why} (see {task.job.out / CRASH})"
         starts = self._starts[task.job.out]

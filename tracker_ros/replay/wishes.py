@@ -8,11 +8,15 @@ import numpy as np
 
 from tracker_ros.errors import DataError, TargetError
 from tracker_ros.geometry import Box
+from tracker_ros.pipeline.frames import seconds
 from tracker_ros.pipeline.requests import Accepted
 from tracker_ros.replay.annotations import TargetTruth
 from tracker_ros.replay.job import Job, Wish
 from tracker_ros.replay.sot_session import SotSession
 from tracker_ros.replay.truth import Truth
+
+LONG_AGO = 10 * 10**9
+"""Nanoseconds before the first image: an earlier stamp is taken for a mistake."""
 
 
 class Wishes:
@@ -22,7 +26,9 @@ class Wishes:
         self._job, self._session = job, session
         self._left = list(job.wishes)
         self._truth = truth if isinstance(truth, TargetTruth) and not job.wishes else None
-        self._from_truth = self._truth is not None
+        self._from_truth = self._truth
+        self._matched = False
+        """Whether a stamp of the truth is that of an image."""
         self._first: int | None = None
         self._answers: dict[str, Future[Accepted]] = {}
         """By the words of the wish."""
@@ -36,11 +42,14 @@ class Wishes:
         if frame is None:
             return
         stamp = frame.header.ns
-        self._first = stamp if self._first is None else self._first
+        if self._first is None:
+            self._first = stamp
+            self._require_not_long_ago(stamp)
         for wish in [wish for wish in self._left if self._is_due(wish, stamp)]:
             self._left.remove(wish)
             self._answers[_words(wish)] = self._session.set_target(wish.box, frame)
         if self._truth is not None:
+            self._matched |= not self._truth.by_stamp or stamp in self._truth.keys
             box = box_at(self._truth, frame.number, stamp)
             if box is not None:
                 self._truth = None
@@ -62,9 +71,28 @@ class Wishes:
             )
         if self._from_truth and not self._answers:
             raise DataError(
-                f"--gt {self._job.gt} shows the target in none of the images; name one to follow "
-                "with --target"
+                f"--gt {self._job.gt} shows the target in none of the images{self._hint()}"
             )
+
+    def _hint(self) -> str:
+        """What to do about it."""
+        truth = self._from_truth
+        if truth is None or not truth.by_stamp or not len(truth.keys) or self._matched:
+            return "; name one to follow with --target"
+        return (
+            f": none of its {len(truth.keys)} stamps is that of an image; its first is "
+            f"{seconds(int(truth.keys[0]))}, that of the images {seconds(self._first or 0)}"
+        )
+
+    def _require_not_long_ago(self, first: int) -> None:
+        """Raise DataError for a time that was meant to count from the first image."""
+        for wish in self._left:
+            if wish.stamp is not None and not wish.relative and wish.stamp < first - LONG_AGO:
+                when = wish.text.partition("@")[2]
+                raise DataError(
+                    f"--target {wish.text}: the first image is stamped {seconds(first)}, so {when} "
+                    f"is long before it; @+{when} means {when} s after it"
+                )
 
     def _is_due(self, wish: Wish, stamp: int) -> bool:
         assert self._first is not None
