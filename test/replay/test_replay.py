@@ -143,7 +143,6 @@ def test_in_real_time_a_slow_tracker_drops_images_and_says_so(tmp_path: Path) ->
     result = replay_bag(follow(record(tmp_path / "bag", fast), tmp_path / "out", rate="real"))
     assert result.dropped > 0
     assert result.received == 60 == result.dropped + len(result.timeline)
-    assert result.timeline.states[-1] == TrackState.TRACKING
 
 
 def test_in_real_time_a_pause_of_decades_is_refused(tmp_path: Path) -> None:
