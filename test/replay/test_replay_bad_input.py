@@ -139,9 +139,7 @@ def test_a_truth_of_another_recording_is_told_by_its_stamps(bag: Path, tmp_path:
     truth = tmp_path / "truth.csv"
     truth.write_text("stamp,x,y,w,h\n12.5,1,2,30,40\n")
     job = follow(bag, tmp_path / "out", wishes=(), gt=str(truth))
-    with pytest.raises(
-        DataError, match=r"none of its 1 stamps .* is 12\.500000000, .* 17000"
-    ):
+    with pytest.raises(DataError, match=r"none of its 1 stamps .* is 12\.500000000, .* 17000"):
         run_job(job)
 
 

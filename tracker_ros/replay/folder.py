@@ -65,8 +65,8 @@ def _swap(new: Path, out: Path) -> None:
     _require_free(out, names)
     try:
         for name in sorted(_marked(out), key=lambda name: name != RESULT):  # that says it is done
-            if name == BAG and (out / name).exists():
-                shutil.rmtree(out / name)  # it is ours: `_require_free` has looked
+            if name == BAG and _is_ours(out / name):
+                shutil.rmtree(out / name)
             elif (out / name).is_file():
                 (out / name).unlink()
         write_whole_file(out / MARK, json.dumps(names) + "\n", "the list of results")
