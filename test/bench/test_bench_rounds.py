@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -126,10 +127,11 @@ def test_the_memory_of_a_tracker_is_taken_on_the_frames_that_its_boxes_are_of(
     assert shot.truth == box
 
 
-def test_memory_that_is_taken_shows(entrant: Entrant) -> None:
+def test_memory_that_is_taken_shows() -> None:
+    """Straight from the system: an allocator may have kept as much of what was freed before."""
     before = memory_now()
-    block = bytearray(b"1") * 50_000_000
-    after = memory_now()
-    assert 40 < after.now - before.now < 80 and after.peak >= after.now
-    del block
+    with mmap.mmap(-1, 50_000_000) as block:
+        block.write(b"1" * len(block))
+        after = memory_now()
+    assert 40 < after.now - before.now < 120 and after.peak >= after.now
     assert memory_now().peak >= after.now - 1
