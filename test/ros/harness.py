@@ -27,7 +27,7 @@ HALF_MADE_TASK = re.compile(
     r"AttributeError: 'Task' object has no attribute '_\w+'\n",
     re.DOTALL,
 )
-"""What rclpy 7 prints where a SIGINT comes amid the making of one of its tasks: not ours to mend."""
+"""What rclpy 7 prints where a SIGINT comes while it makes one of its tasks: not ours to mend."""
 
 
 class RosProcess:
