@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,10 +71,15 @@ def data_file(folder: Path) -> Path:
     return next(path for path in folder.iterdir() if path.name != "metadata.yaml")
 
 
-def read(path: Path, **options: object) -> list[Message]:
+def read(
+    path: Path,
+    topics: Collection[str] | None = None,
+    start: int | None = None,
+    end: int | None = None,
+) -> list[Message]:
     """What our reader gives."""
     with open_bag(path) as bag:
-        return [(m.topic, m.recorded_ns, m.data) for m in bag.messages(**options)]  # type: ignore[arg-type]
+        return [(m.topic, m.recorded_ns, m.data) for m in bag.messages(topics, start, end)]
 
 
 def read_with_rosbags(path: Path) -> list[Message]:

@@ -5,66 +5,20 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
-from bag_files import CUSTOM, T0, Message, data_file, messages, read, record, unchunked
+from bag_files import CUSTOM, T0, data_file, messages, read, record, unchunked
+from damage import check, in_wal, places, whole_before, written
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from tracker_ros.bags.bag import Topic
 from tracker_ros.bags.mcap_writer import McapStorage
 from tracker_ros.bags.reader import open_bag
-from tracker_ros.bags.writer import BagWriter
 from tracker_ros.errors import DataError
 
 MCAP, SQLITE = StoragePlugin.MCAP, StoragePlugin.SQLITE3
-FIRST = 4096
-"""Bytes of a file after which its topics are known."""
-
-
-def written(path: Path, content: list[Message], compression: str = "") -> Path:
-    with BagWriter(path, compression=compression) as writer:
-        for topic in ("/left", "/right"):
-            writer.add_topic(Topic(topic, CUSTOM))
-        for topic, time, data in content:
-            writer.write(topic, time, data)
-    return path
-
-
-def places(size: int, count: int, step: int = 1) -> list[int]:
-    chosen = random.Random(3)
-    return sorted(chosen.randrange(FIRST, size) // step * step for _ in range(count))
-
-
-def check(path: Path, content: list[Message]) -> int:
-    """Read a damaged bag, which gives the beginning of `content`; how many messages of it."""
-    with open_bag(path) as reader:
-        given = [(m.topic, m.recorded_ns, m.data) for m in reader.messages()]
-        assert given == content[: len(given)]
-        assert reader.count == len(given)
-        for topic in reader.topics:
-            assert topic.count == sum(message[0] == topic.name for message in given)
-            assert topic.type == CUSTOM
-        if given:
-            assert (reader.start, reader.end) == (given[0][1], given[-1][1])
-            last = f"{given[-1][1] // 10**9}.{given[-1][1] % 10**9 // 10**6:03d} s"
-            assert last in reader.damage or "no message of it is lost" in reader.damage
-        assert path.name in reader.damage
-    return len(given)
-
-
-def whole_before(data: bytes, end: int, content: list[Message]) -> int:
-    """How many messages lie in the bytes before `end`, each in one piece."""
-    at = count = 0
-    for _, _, message in content:
-        at = data.find(message, at)
-        if at < 0 or at + len(message) > end:
-            break
-        count += 1
-    return count
-
 
 # --- mcap ----------------------------------------------------------------------------------------
 
@@ -165,104 +119,6 @@ def test_without_the_index_a_bad_chunk_is_left_out_and_what_follows_is_given(
         assert reader.count == len(given) > 1500
         assert "checksum" in reader.damage and "cut in its index" in reader.damage
     assert given[-1] == content[-1]
-
-
-# --- sqlite3 -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [300, 3000, 90_000])
-def test_a_truncated_sqlite3_gives_every_message_before_the_cut(tmp_path: Path, size: int) -> None:
-    content = messages(120 if size > 4000 else 2000, size)
-    path = record(tmp_path / "drive", content, SQLITE) / "drive.db3"
-    data, cut = path.read_bytes(), tmp_path / "cut.db3"
-    for place in [*places(len(data), 25), len(data) - 1]:
-        if place < len(data) // 20:
-            continue  # the tables of rosbags' bags take some pages
-        cut.write_bytes(data[:place])
-        number = check(cut, content)
-        end = place // 4096 * 4096
-        if size < 4000:  # in one page each
-            assert number >= whole_before(data, end, content)
-        else:
-            # 23 pages each, and a page for the heads of 8 that is written after them; the first
-            # of these pages lies after 9
-            assert number >= end // (23 * 4096) - 10
-
-
-def test_a_sqlite3_whose_tail_is_zero_gives_the_messages_before(tmp_path: Path) -> None:
-    content = messages(600)
-    path = record(tmp_path / "drive", content, SQLITE) / "drive.db3"
-    data, cut = path.read_bytes(), tmp_path / "cut.db3"
-    for place in places(len(data), 25, step=512):
-        cut.write_bytes(data[:place] + bytes(len(data) - place))
-        assert place < 60_000 or check(cut, content) >= whole_before(data, place - 4096, content)
-
-
-def in_wal(folder: Path, content: list[Message]) -> Path:
-    """A copy of a database that was being written when its recorder was killed."""
-    path = record(folder / "drive", content[:100], SQLITE) / "drive.db3"
-    with sqlite3.connect(path) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA wal_autocheckpoint = 0")
-        for topic, time, data in content[100:]:
-            db.execute(
-                "INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)",
-                (1 + (topic == "/right"), time, data),
-            )
-        db.commit()
-        crashed = folder / "crashed"
-        crashed.mkdir()
-        for file in path.parent.glob("drive.db3*"):
-            shutil.copy(file, crashed / file.name)
-    db.close()
-    assert (crashed / "drive.db3-wal").stat().st_size > 0
-    return crashed
-
-
-def test_messages_in_a_write_ahead_log_are_read(tmp_path: Path) -> None:
-    content = messages(400)
-    crashed = in_wal(tmp_path, content)
-    assert read(crashed) == content
-    with open_bag(crashed) as reader:
-        assert "what its -wal file holds was read too" in reader.damage
-        assert reader.count == 400
-
-
-def test_of_a_cut_write_ahead_log_only_what_was_committed_is_read(tmp_path: Path) -> None:
-    content = messages(400)
-    crashed = in_wal(tmp_path, content)
-    log = crashed / "drive.db3-wal"
-    log.write_bytes(log.read_bytes()[:-1000])
-    assert read(crashed) == content[:100]
-
-
-def test_messages_of_before_a_transaction_that_did_not_end_are_read(tmp_path: Path) -> None:
-    content = messages(400)
-    path = record(tmp_path / "drive", content[:100], SQLITE) / "drive.db3"
-    db = sqlite3.connect(path)
-    db.execute("PRAGMA cache_size = 10")  # so that pages get into the file before the commit
-    for topic, time, data in content[100:]:
-        db.execute(
-            "INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)",
-            (1 + (topic == "/right"), time, data),
-        )
-    crashed = tmp_path / "crashed"
-    shutil.copytree(path.parent, crashed)
-    db.rollback()
-    db.close()
-    assert (crashed / "drive.db3-journal").stat().st_size > 0
-    given = read(crashed)
-    assert len(given) >= 100
-    assert given == content[: len(given)]
-
-
-def test_a_database_that_is_no_bag_is_refused(tmp_path: Path) -> None:
-    db = sqlite3.connect(tmp_path / "shop.db3")
-    db.execute("CREATE TABLE goods(name TEXT)")
-    db.commit()
-    db.close()
-    with pytest.raises(DataError, match=r"shop.db3 .* no topic of a bag is in it"):
-        open_bag(tmp_path / "shop.db3")
 
 
 # --- folders and compressed files ----------------------------------------------------------------

@@ -32,8 +32,8 @@ def array(*rows: list[float]) -> np.ndarray:
     return np.array(rows, np.float64)
 
 
-def sequence(*truth: list[float], **more: object) -> VideoSequence:
-    return VideoSequence("ball", (), array(*truth), **more)  # type: ignore[arg-type]
+def sequence(*truth: list[float], one_based: bool = False) -> VideoSequence:
+    return VideoSequence("ball", (), array(*truth), one_based=one_based)
 
 
 def one_pass(*boxes: list[float], start: int = 0) -> OnePass:
