@@ -34,10 +34,11 @@ def test_siamfc_has_the_map_sizes_of_its_specification() -> None:
     network = SiamFC().eval()
     with torch.no_grad():
         template = network.template(torch.zeros(1, 3, 127, 127))
-        assert template.shape == (1, 256, 6, 6)
+        assert [tuple(kernel.shape) for kernel in template] == [(1, 256, 6, 6)]
         assert network.backbone(torch.zeros(1, 3, 255, 255)).shape == (1, 256, 22, 22)
-        assert network.search(torch.zeros(3, 3, 255, 255), template).shape == (3, 1, 17, 17)
-        assert network.search(torch.zeros(1, 3, 239, 239), template).shape == (1, 1, 15, 15)
+        for rows, side, cells in ((3, 255, 17), (1, 239, 15)):
+            features = network.features(torch.zeros(rows, 3, side, side))
+            assert network.match(template, features)[0].shape == (rows, 1, cells, cells)
 
 
 def test_siamfc_has_the_keys_of_the_published_checkpoint() -> None:
@@ -60,7 +61,7 @@ def test_siamrpn_has_the_map_sizes_of_its_specification() -> None:
         assert network.backbone(torch.zeros(1, 3, 287, 287)).shape == (1, 256, 26, 26)
         kernels = network.template(torch.zeros(1, 3, 127, 127))
         assert [tuple(kernel.shape) for kernel in kernels] == [(1, 256, 4, 4)] * 2
-        cls, loc = network.search(torch.zeros(1, 3, 287, 287), *kernels)
+        cls, loc = network.match(kernels, network.features(torch.zeros(1, 3, 287, 287)))
     assert cls.shape == (1, 10, 21, 21)
     assert loc.shape == (1, 20, 21, 21)
 
@@ -116,7 +117,7 @@ def test_siamfc_started_from_a_distilled_alexnet_gives_its_features() -> None:
     network.backbone.start_from(alexnet.eval())
     image = torch.rand(1, 3, 127, 127) * 255
     with torch.no_grad():
-        assert torch.allclose(alexnet(image), network.template(image.flip(1)), atol=1e-2)
+        assert torch.allclose(alexnet(image), network.template(image.flip(1))[0], atol=1e-2)
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> float:
@@ -124,13 +125,19 @@ def agreement(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(first - second).max() / np.abs(second).max())
 
 
+def run_graphs(stem: Path, template: torch.Tensor, search: torch.Tensor) -> dict[str, np.ndarray]:
+    """What the three graphs give, one after the other."""
+    kernels = OnnxEngine(Path(f"{stem}.template.onnx")).run({"template": template.numpy()})
+    features = OnnxEngine(Path(f"{stem}.search.onnx")).run({"search": search.numpy()})
+    return OnnxEngine(Path(f"{stem}.match.onnx")).run({**kernels, **features})
+
+
 def test_exported_siamrpn_gives_the_networks_maps(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = calm(SiamRPN(SLIM, hidden=16))
     export_siamrpn(network, 255, tmp_path / "net")
     template, search = torch.rand(1, 3, 127, 127) * 255, torch.rand(1, 3, 255, 255) * 255
-    kernels = OnnxEngine(tmp_path / "net.template.onnx").run({"template": template.numpy()})
-    maps = OnnxEngine(tmp_path / "net.search.onnx").run({"search": search.numpy(), **kernels})
+    maps = run_graphs(tmp_path / "net", template, search)
     with torch.no_grad():
         cls, loc = network(template, search)
     # Weights are stored as float16: three decimal digits.
@@ -143,8 +150,7 @@ def test_exported_siamfc_gives_the_networks_response(tmp_path: Path) -> None:
     network = calm(SiamFC(SLIM, groups=1))
     export_siamfc(network, 3, tmp_path / "net")
     template, search = torch.rand(1, 3, 127, 127) * 255, torch.rand(3, 3, 255, 255) * 255
-    kernel = OnnxEngine(tmp_path / "net.template.onnx").run({"template": template.numpy()})
-    response = OnnxEngine(tmp_path / "net.search.onnx").run({"search": search.numpy(), **kernel})
+    response = run_graphs(tmp_path / "net", template, search)
     with torch.no_grad():
         expected = network(template, search)
     assert agreement(response["response"], expected.numpy()) < 0.02

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from patch_scene import BACKGROUND, scene
 
-from tracker_ros.engines.engine import Engine, Float32
+from tracker_ros.engines.engine import Array, Engine
+from tracker_ros.engines.network import Network
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
 from tracker_ros.sot import TRACKERS, LoadedModel, load_model
@@ -38,7 +39,6 @@ def test_a_target_in_view_becomes_tracking_and_ages(model: LoadedModel) -> None:
     tracks = [target.follow(scene(200 + 3 * i, 150)) for i in range(1, 7)]
     assert tracks[-1].state is TrackState.TRACKING
     assert [track.age for track in tracks] == [1, 2, 3, 4, 5, 6]
-    assert target.times.inference > 0
 
 
 def test_a_black_frame_is_never_tracking_and_the_box_stays_where_it_was_seen(
@@ -96,12 +96,14 @@ def test_losing_a_target_for_an_outside_reason_says_so(model: LoadedModel) -> No
 
 
 class BrokenEngine:
-    """A search network whose answers become NaN, as an fp16 engine's may."""
+    """A network whose answers become NaN, as an fp16 engine's may."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self.broken = engine, False
+        self.backend, self.precision = engine.backend, engine.precision
+        self.inputs, self.outputs = engine.inputs, engine.outputs
 
-    def run(self, inputs: Mapping[str, Float32]) -> dict[str, Float32]:
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         answers = self._engine.run(inputs)
         if self.broken:
             return {name: np.full_like(answer, np.nan) for name, answer in answers.items()}
@@ -112,11 +114,10 @@ class BrokenEngine:
 def test_answers_that_are_no_numbers_are_a_loss_and_the_target_is_found_after_them(
     name: str,
 ) -> None:
-    model = load_model(name, threads=1)
-    tracker = model.new_tracker()
-    engine = BrokenEngine(tracker._search_engine)
-    tracker._search_engine = engine
-    target = Target("7", "", tracker, model.thresholds)
+    loaded = load_model(name, threads=1)
+    engine = BrokenEngine(loaded._networks["match"].engine)
+    model = LoadedModel(loaded.card, {**loaded._networks, "match": Network(engine)})
+    target = model.new_target("7")
     target.start(scene(200, 150), BOX)
     seen = target.follow(scene(200, 150))
     engine.broken = True

@@ -1,14 +1,16 @@
-"""From a trained network to the two ONNX graphs that trackers run.
+"""From a trained network to the ONNX graphs that trackers run.
 
-Static shapes, opset 17, plain operators (TensorRT 8.5's set). Weights are stored as float16
-with a Cast and a factor, which ONNX Runtime folds away when it loads the file: half the size
-on disk, float32 arithmetic.
+Static shapes but for a batch, opset 17, plain operators (TensorRT 8.5's set). Weights are stored
+as float16 with a Cast and a factor, which ONNX Runtime folds away when it loads the file: half the
+size on disk, float32 arithmetic.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
 import onnx
@@ -21,28 +23,32 @@ from tracker_ros.networks.siamrpn import SiamRPN
 
 OPSET = 17
 TEMPLATE = 127
+BATCH = "batch"
+"""Name of the axis that is left free, where one is."""
 
 
-class _Template(nn.Module):
-    """The template branch as a graph of its own."""
+class Siamese(Protocol):
+    """A network of two branches and their correlation: three graphs."""
 
-    def __init__(self, network: SiamFC | SiamRPN) -> None:
+    def template(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Kernels of a template crop."""
+
+    def features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Features of search crops."""
+
+    def match(self, kernels: Sequence[Tensor], features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Outputs of the head."""
+
+
+class _Part(nn.Module):
+    """One of the functions of a network as a graph of its own."""
+
+    def __init__(self, network: nn.Module, part: Callable[..., tuple[Tensor, ...]]) -> None:
         super().__init__()
-        self.network = network
+        self.network, self._part = network, part
 
-    def forward(self, template: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        return self.network.template(template)
-
-
-class _Search(nn.Module):
-    """The search branch, which takes what the template graph gave."""
-
-    def __init__(self, network: SiamFC | SiamRPN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, search: Tensor, *kernels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        return self.network.search(search, *kernels)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return self._part(*inputs)
 
 
 def export_graph(
@@ -51,8 +57,14 @@ def export_graph(
     inputs: list[str],
     outputs: list[str],
     path: Path,
+    *,
+    batches: bool = False,
 ) -> None:
-    """Write a module as an ONNX graph, its weights as float16; the arguments give the shapes."""
+    """Write a module as an ONNX graph, its weights as float16; the arguments give the shapes.
+
+    batches: leave the first axis of every input and output free.
+    """
+    axes = {name: {0: BATCH} for name in (*inputs, *outputs)} if batches else None
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own successor
@@ -64,6 +76,7 @@ def export_graph(
             output_names=outputs,
             opset_version=OPSET,
             dynamo=False,
+            dynamic_axes=axes,
         )
     store_weights_as_float16(path)
 
@@ -98,50 +111,47 @@ def store_weights_as_float16(path: Path) -> None:
     onnx.save(model, str(path))
 
 
-def export_siamrpn(network: SiamRPN, instance: int, stem: Path) -> None:
-    """Write STEM.template.onnx and STEM.search.onnx, for search crops of `instance` pixels.
+def export_siamese(
+    network: nn.Module, instance: int, outputs: list[str], stem: Path, *, rows: int = 1
+) -> tuple[str, ...]:
+    """Write the three graphs STEM.ROLE.onnx of a Siamese network and return their roles.
 
-    template -> cls_kernel, loc_kernel; search, cls_kernel, loc_kernel -> cls, loc.
+    template (1, 3, 127, 127) -> kernel_0, ...; search (batch, 3, instance, instance) ->
+    feature_0, ...; these kernels and features -> `outputs`. Features are the costly part, and
+    batches of any size share a pass; `match` is of one target, whose search has `rows` crops.
     """
     network = network.eval().cpu().float()
+    siamese = cast(Siamese, network)
     template = torch.zeros(1, 3, TEMPLATE, TEMPLATE)
-    kernels = ["cls_kernel", "loc_kernel"]
+    search = torch.zeros(rows, 3, instance, instance)
     with torch.no_grad():
-        values = network.template(template)
-    export_graph(
-        _Template(network).eval(), (template,), ["template"], kernels, _graph(stem, "template")
-    )
-    search = torch.zeros(1, 3, instance, instance)
-    export_graph(
-        _Search(network).eval(),
-        (search, *values),
-        ["search", *kernels],
-        ["cls", "loc"],
-        _graph(stem, "search"),
-    )
+        kernels, features = siamese.template(template), siamese.features(search)
+    names = [f"kernel_{i}" for i in range(len(kernels))]
+    found = [f"feature_{i}" for i in range(len(features))]
+    part = _Part(network, siamese.template).eval()
+    export_graph(part, (template,), ["template"], names, graph_path(stem, "template"))
+    part = _Part(network, siamese.features).eval()
+    export_graph(part, (search,), ["search"], found, graph_path(stem, "search"), batches=True)
+
+    def match(*inputs: Tensor) -> tuple[Tensor, ...]:
+        return siamese.match(inputs[: len(names)], inputs[len(names) :])
+
+    part = _Part(network, match).eval()
+    inputs = (*kernels, *features)
+    export_graph(part, inputs, [*names, *found], outputs, graph_path(stem, "match"))
+    return ("template", "search", "match")
 
 
-def export_siamfc(network: SiamFC, scales: int, stem: Path, instance: int = 255) -> None:
-    """Write STEM.template.onnx and STEM.search.onnx, for a pyramid of `scales` crops.
-
-    template -> kernel; search, kernel -> response.
-    """
-    network = network.eval().cpu().float()
-    template = torch.zeros(1, 3, TEMPLATE, TEMPLATE)
-    with torch.no_grad():
-        kernel = network.template(template)
-    export_graph(
-        _Template(network).eval(), (template,), ["template"], ["kernel"], _graph(stem, "template")
-    )
-    search = torch.zeros(scales, 3, instance, instance)
-    export_graph(
-        _Search(network).eval(),
-        (search, kernel),
-        ["search", "kernel"],
-        ["response"],
-        _graph(stem, "search"),
-    )
+def export_siamrpn(network: SiamRPN, instance: int, stem: Path) -> tuple[str, ...]:
+    """Write the graphs of SiamRPN++, for search crops of `instance` pixels; outputs cls, loc."""
+    return export_siamese(network, instance, ["cls", "loc"], stem)
 
 
-def _graph(stem: Path, role: str) -> Path:
+def export_siamfc(network: SiamFC, scales: int, stem: Path, instance: int = 255) -> tuple[str, ...]:
+    """Write the graphs of SiamFC, for a pyramid of `scales` crops; output response."""
+    return export_siamese(network, instance, ["response"], stem, rows=scales)
+
+
+def graph_path(stem: Path, role: str) -> Path:
+    """Where the graph of a role lies."""
     return stem.with_name(f"{stem.name}.{role}.onnx")

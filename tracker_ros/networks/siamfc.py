@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from tracker_ros.networks.backbones.alexnet import PAPER_WIDTHS, AlexNetV1
@@ -18,15 +20,18 @@ class SiamFC(nn.Module):
         super().__init__()
         self.backbone = AlexNetV1(widths, groups)
 
-    def template(self, image: Tensor) -> Tensor:
+    def template(self, image: Tensor) -> tuple[Tensor]:
         """Template features (B, C, 6, 6) of crops (B, 3, 127, 127), RGB in 0..255."""
-        features: Tensor = self.backbone(image)
-        return features
+        return (self.backbone(image),)
 
-    def search(self, image: Tensor, template: Tensor) -> Tensor:
-        """Response (B, 1, h, w) of crops (B, 3, S, S), RGB in 0..255, to a template."""
-        return cross_correlation(template, self.backbone(image)) * OUTPUT_SCALE
+    def features(self, image: Tensor) -> tuple[Tensor]:
+        """Features (B, C, h, w) of search crops (B, 3, S, S), RGB in 0..255."""
+        return (self.backbone(image),)
+
+    def match(self, kernels: Sequence[Tensor], features: Sequence[Tensor]) -> tuple[Tensor]:
+        """Response (B, 1, h, w) of search features to a template."""
+        return (cross_correlation(kernels[0], features[0]) * OUTPUT_SCALE,)
 
     def forward(self, template_image: Tensor, search_image: Tensor) -> Tensor:
         """Response of pairs of crops, as in training."""
-        return self.search(search_image, self.template(template_image))
+        return self.match(self.template(template_image), self.features(search_image))[0]

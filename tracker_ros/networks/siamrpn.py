@@ -6,7 +6,7 @@ those of pysot, so that its checkpoints load strictly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -35,8 +35,11 @@ class DepthwiseBranch(nn.Module):
         self.head = nn.Sequential(*_conv_bn_relu(hidden, hidden, 1), nn.Conv2d(hidden, outputs, 1))
 
     def forward(self, kernel: Tensor, features: Tensor, correlation: Correlation) -> Tensor:
-        """Prediction (B, outputs, s, s) from a kernel (B, hidden, k, k) and search features."""
-        prediction: Tensor = self.head(correlation(kernel, self.conv_search(features)))
+        """Prediction (B, outputs, s, s) from a kernel (B, hidden, k, k) and search features.
+
+        features: (B, hidden, h, w), what `conv_search` gave.
+        """
+        prediction: Tensor = self.head(correlation(kernel, features))
         return prediction
 
 
@@ -62,25 +65,26 @@ class SiamRPN(nn.Module):
         self.backbone = AlexNet(widths)
         self.rpn_head = DepthwiseRPN(self.backbone.out_channels, hidden)
 
-    def template(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def template(self, image: Tensor) -> tuple[Tensor, ...]:
         """Kernels (cls, loc), each (B, hidden, 4, 4), of crops (B, 3, 127, 127), BGR 0..255."""
         features = self.backbone(image)
         return self.rpn_head.cls.conv_kernel(features), self.rpn_head.loc.conv_kernel(features)
 
-    def search(
-        self,
-        image: Tensor,
-        cls_kernel: Tensor,
-        loc_kernel: Tensor,
-        correlation: Correlation = depthwise,
-    ) -> tuple[Tensor, Tensor]:
-        """Logits (B, 10, s, s) and offsets (B, 20, s, s) of crops (B, 3, S, S)."""
+    def features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Search features (cls, loc), each (B, hidden, h, w), of crops (B, 3, S, S)."""
         features = self.backbone(image)
-        cls = self.rpn_head.cls(cls_kernel, features, correlation)
-        loc = self.rpn_head.loc(loc_kernel, features, correlation)
+        return self.rpn_head.cls.conv_search(features), self.rpn_head.loc.conv_search(features)
+
+    def match(
+        self, kernels: Sequence[Tensor], features: Sequence[Tensor],
+        correlation: Correlation = depthwise,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Logits (B, 10, s, s) and offsets (B, 20, s, s)."""
+        cls = self.rpn_head.cls(kernels[0], features[0], correlation)
+        loc = self.rpn_head.loc(kernels[1], features[1], correlation)
         return cls, loc
 
     def forward(self, template_image: Tensor, search_image: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and offsets of pairs of crops, as in training."""
-        kernels = self.template(template_image)
-        return self.search(search_image, *kernels, correlation=depthwise_by_taps)
+        kernels, features = self.template(template_image), self.features(search_image)
+        return self.match(kernels, features, depthwise_by_taps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,6 +18,7 @@ from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest
 from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.sot import LoadedModel
 from tracker_ros.sot.monitor import Thresholds
+from tracker_ros.sot.passes import run_together
 from tracker_ros.sot.target import Target
 from tracker_ros.track import StageTimes, Track
 
@@ -128,25 +129,35 @@ class TrackingWorker(WorkerThread):
             return
         decode = perf_counter() - start
         tracks = self._fit_to_size(image)
+        waiting = [target for target in self._targets.values() if target.id not in tracks]
         preprocess = inference = postprocess = 0.0
-        for target in self._targets.values():
-            if target.id in tracks:
-                continue
-            tracks[target.id] = self._follow(target, image)
-            preprocess += target.times.preprocess
-            inference += target.times.inference
-            postprocess += target.times.postprocess
+        for target, (track, times) in zip(waiting, self._follow(waiting, image), strict=True):
+            tracks[target.id] = track
+            preprocess += times.preprocess
+            inference += times.inference
+            postprocess += times.postprocess
         times = StageTimes(preprocess, inference, postprocess)
         in_order = [tracks[id] for id in self._targets]
         self._listener.on_processed(Processed(frame, image, in_order, decode, times))
 
-    def _follow(self, target: Target, image: UInt8Image) -> Track:
-        try:
-            return target.follow(image)
-        except Exception as error:  # one target's failure must not end the others
-            reason = f"the tracker failed: {type(error).__name__}: {error}"
-            self._listener.on_failure(f"target {target.id}: {reason}", traceback.format_exc())
-            return target.lose(reason)
+    def _follow(
+        self, targets: Sequence[Target], image: UInt8Image
+    ) -> list[tuple[Track, StageTimes]]:
+        """Follow them together: they share the passes of their networks."""
+        followed = []
+        finished = run_together([target.following(image) for target in targets])
+        for target, done in zip(targets, finished, strict=True):
+            track = done.value
+            if track is None:  # one target's failure must not end the others
+                track = self._failed(target, done.error)
+            followed.append((track, done.times))
+        return followed
+
+    def _failed(self, target: Target, error: Exception | None) -> Track:
+        reason = f"the tracker failed: {type(error).__name__}: {error}"
+        trace = "".join(traceback.format_exception(error))
+        self._listener.on_failure(f"target {target.id}: {reason}", trace)
+        return target.lose(reason)
 
     def _fit_to_size(self, image: UInt8Image) -> dict[str, Track]:
         """Carry the targets over to a new image size; gives the tracks of those it loses."""
@@ -226,7 +237,7 @@ class TrackingWorker(WorkerThread):
             except ImageError:
                 continue  # counted and named when it was the newest frame
             if (image.shape[1], image.shape[0]) == self._size:
-                self._follow(target, image)
+                self._follow([target], image)
 
     def _end_targets(self, reason: str) -> list[str]:
         tracks = [target.lose(reason) for target in self._targets.values()]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from tracker_ros.engines.engine import Engine
+from tracker_ros.engines.network import Network
 from tracker_ros.engines.onnx import OnnxEngine
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import Card, read_card
@@ -17,10 +17,24 @@ from tracker_ros.sot.siamrpnpp import SiamRPNParameters, SiamRPNTracker
 from tracker_ros.sot.target import Target
 from tracker_ros.sot.tracker import SearchingTracker
 
-DEFAULT_MODELS = {"siamrpnpp": "siamrpnpp_alexnet_small", "siamfc": "siamfc_small"}
-"""The model that ships with the package for each tracker."""
 
-TRACKERS = tuple(DEFAULT_MODELS)
+class Paper(NamedTuple):
+    """How the models of a paper track."""
+
+    tracker: Any
+    """Made of networks by role and of `parameters`; `tracker.roles` are those that it needs."""
+    parameters: type[Any]
+    """The dataclass of the card's `tracking`."""
+    default: str
+    """The model that ships with the package."""
+
+
+PAPERS = {
+    "siamrpnpp": Paper(SiamRPNTracker, SiamRPNParameters, "siamrpnpp_alexnet_small"),
+    "siamfc": Paper(SiamFCTracker, SiamFCParameters, "siamfc_small"),
+}
+DEFAULT_MODELS = {name: paper.default for name, paper in PAPERS.items()}
+TRACKERS = tuple(PAPERS)
 
 ParametersT = TypeVar("ParametersT")
 
@@ -35,18 +49,17 @@ def _parameters(kind: type[ParametersT], values: Mapping[str, Any], card: Card) 
 
 
 class LoadedModel:
-    """A model ready to track: its engines are shared by every target."""
+    """A model ready to track: its networks are shared by every target."""
 
-    def __init__(self, card: Card, template: Engine, search: Engine) -> None:
+    def __init__(self, card: Card, networks: Mapping[str, Network]) -> None:
         self.card = card
         self.thresholds = _parameters(Thresholds, card.monitor, card)
-        self._template, self._search = template, search
+        self._networks = networks
         self.new_tracker()  # a card with wrong tracking keys fails here, not with the first target
 
     def with_tracking(self, tracking: Mapping[str, Any]) -> LoadedModel:
-        """The same engines with other tracking values. Raises ModelError for a wrong key."""
-        card = dataclasses.replace(self.card, tracking=tracking)
-        return LoadedModel(card, self._template, self._search)
+        """The same networks with other tracking values. Raises ModelError for a wrong key."""
+        return LoadedModel(dataclasses.replace(self.card, tracking=tracking), self._networks)
 
     @property
     def tracker(self) -> str:
@@ -61,32 +74,33 @@ class LoadedModel:
     @property
     def backend(self) -> str:
         """What runs the network."""
-        return self._search.backend
+        return self._networks["search"].engine.backend
 
     @property
     def precision(self) -> str:
         """The precision the network is computed in."""
-        return self._search.precision
+        return self._networks["search"].engine.precision
 
     def new_tracker(self) -> SearchingTracker:
         """A tracker without a target yet."""
-        tracking = self.card.tracking
-        if self.card.tracker == "siamfc":
-            return SiamFCTracker(
-                self._template, self._search, _parameters(SiamFCParameters, tracking, self.card)
-            )
-        if self.card.tracker == "siamrpnpp":
-            return SiamRPNTracker(
-                self._template, self._search, _parameters(SiamRPNParameters, tracking, self.card)
-            )
-        raise ModelError(
-            f"model card '{self.card.name}' asks for the tracker '{self.card.tracker}'; "
-            f"there are {', '.join(TRACKERS)}"
-        )
+        paper = paper_of(self.card)
+        parameters = _parameters(paper.parameters, self.card.tracking, self.card)
+        tracker: SearchingTracker = paper.tracker(self._networks, parameters)
+        return tracker
 
     def new_target(self, id: str, label: str = "", thresholds: Thresholds | None = None) -> Target:
         """A target without a box yet, judged by `thresholds` (default: the card's)."""
         return Target(id, label, self.new_tracker(), thresholds or self.thresholds)
+
+
+def paper_of(card: Card) -> Paper:
+    """How the model of a card tracks. Raises ModelError when no single-object tracker does."""
+    if card.tracker not in PAPERS:
+        raise ModelError(
+            f"model card '{card.name}' asks for the tracker '{card.tracker}'; "
+            f"there are {', '.join(TRACKERS)}"
+        )
+    return PAPERS[card.tracker]
 
 
 def load_model(name: str, *, threads: int = 0) -> LoadedModel:
@@ -96,6 +110,6 @@ def load_model(name: str, *, threads: int = 0) -> LoadedModel:
     Raises ModelError when the card or a file of it is missing, damaged or does not fit.
     """
     card = read_card(DEFAULT_MODELS.get(name, name))
-    template = OnnxEngine(card.graph("template"), threads=threads)
-    search = OnnxEngine(card.graph("search"), threads=threads)
-    return LoadedModel(card, template, search)
+    roles = {*paper_of(card).tracker.roles, *card.files}
+    engines = {role: OnnxEngine(card.graph(role), threads=threads) for role in sorted(roles)}
+    return LoadedModel(card, {role: Network(engine) for role, engine in engines.items()})

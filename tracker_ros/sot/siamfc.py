@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tracker_ros.engines.engine import Engine
+from tracker_ros.engines.network import Network
 from tracker_ros.geometry import (
     Box,
     UInt8Image,
@@ -19,7 +19,9 @@ from tracker_ros.geometry import (
     on_image,
     square_crop,
 )
-from tracker_ros.track import Estimate, Evidence, StageTimes
+from tracker_ros.sot.passes import Call, Steps, run_alone
+from tracker_ros.sot.tracker import SearchingTracker
+from tracker_ros.track import Estimate, Evidence
 
 Float32 = npt.NDArray[np.float32]
 TEMPLATE, INSTANCE, STRIDE, UPSAMPLING = 127, 255, 8, 16
@@ -64,11 +66,13 @@ def as_input(crop: UInt8Image) -> Float32:
     return np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1), np.float32)[None]
 
 
-class SiamFCTracker:
-    """One target. `template` and `search` are the two graphs of the network."""
+class SiamFCTracker(SearchingTracker):
+    """One target. Networks: template -> kernel_0; search -> feature_0; both of them -> response."""
 
-    def __init__(self, template: Engine, search: Engine, parameters: SiamFCParameters) -> None:
-        self._template_engine, self._search_engine = template, search
+    roles = ("template", "search", "match")
+
+    def __init__(self, networks: Mapping[str, Network], parameters: SiamFCParameters) -> None:
+        self._networks = networks
         self._p = parameters
         half = parameters.scales // 2
         self._factors = parameters.scale_step ** np.arange(-half, half + 1, dtype=np.float64)
@@ -90,28 +94,29 @@ class SiamFCTracker:
         side = context_side(box.w, box.h)
         self._fill = mean_colour(image)
         crop = subwindow(image, cx, cy, side, TEMPLATE, self._fill)
-        self._template = self._template_engine.run({"template": as_input(crop)})["kernel"]
+        self._template = self._networks["template"].run({"template": as_input(crop)})["kernel_0"]
         search_side = side * INSTANCE / TEMPLATE
         self._state = _State(cx, cy, box.w, box.h, search_side)
         self._limits = (SATURATION[0] * search_side, SATURATION[1] * search_side)
         # The response to the target itself: what later peaks are measured against.
         middle = len(self._factors) // 2
-        responses, _, _ = self._respond(image, cx, cy)
+        (responses, _), _ = run_alone(self._respond(image, cx, cy))
         self._self_peak = max(float(responses[middle].max()), 1e-6)
 
-    def track(self, image: UInt8Image) -> Estimate:
+    def following(self, image: UInt8Image) -> Steps[Estimate]:
         """Find the target around where it was last."""
-        estimate = self._search(image, self._state.cx, self._state.cy, self._p.window_influence)
+        s = self._state
+        estimate = yield from self._search(image, s.cx, s.cy, self._p.window_influence)
         if estimate.evidence.score >= self._p.hold_score:
             self.accept(estimate)
             return estimate
-        s = self._state
-        held = Box(s.cx - (s.w - 1) / 2, s.cy - (s.h - 1) / 2, s.w, s.h)
-        return Estimate(held, estimate.evidence, estimate.times)
+        return Estimate(
+            Box(s.cx - (s.w - 1) / 2, s.cy - (s.h - 1) / 2, s.w, s.h), estimate.evidence
+        )
 
-    def look_at(self, image: UInt8Image, cx: float, cy: float) -> Estimate:
+    def looking(self, image: UInt8Image, cx: float, cy: float) -> Steps[Estimate]:
         """What there is around (cx, cy); the state stays as it is."""
-        return self._search(image, cx, cy, 0.0)
+        return (yield from self._search(image, cx, cy, 0.0))
 
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate."""
@@ -130,10 +135,8 @@ class SiamFCTracker:
 
     def _respond(
         self, image: UInt8Image, cx: float, cy: float
-    ) -> tuple[Float32, list[UInt8Image], tuple[float, float]]:
-        """Raw responses (scales, 17, 17), the crops, and seconds of crop and of network."""
-        assert self._template is not None
-        start = perf_counter()
+    ) -> Steps[tuple[Float32, list[UInt8Image]]]:
+        """Raw responses (scales, 17, 17), and the crops."""
         side = self._state.search_side
         crops = [
             subwindow(image, cx, cy, side * factor, INSTANCE, self._fill)
@@ -141,18 +144,17 @@ class SiamFCTracker:
         ]
         for row, crop in zip(self._blob, crops, strict=True):
             np.copyto(row, crop[..., ::-1].transpose(2, 0, 1))
-        cropped = perf_counter()
-        response = self._search_engine.run({"search": self._blob, "kernel": self._template})[
-            "response"
-        ]
-        return response[:, 0], crops, (cropped - start, perf_counter() - cropped)
+        features = yield Call(self._networks["search"], {"search": self._blob})
+        assert self._template is not None
+        inputs = {"kernel_0": self._template, **features}
+        outputs = yield Call(self._networks["match"], inputs)
+        return outputs["response"][:, 0], crops
 
-    def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Estimate:
+    def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Steps[Estimate]:
         if self._template is None:
             raise RuntimeError("track() before init()")
         s = self._state
-        responses, crops, (crop_time, network_time) = self._respond(image, cx, cy)
-        start = perf_counter()
+        responses, crops = yield from self._respond(image, cx, cy)
         up = [cv2.resize(r, (RESPONSE, RESPONSE), interpolation=cv2.INTER_CUBIC) for r in responses]
         peaks = np.array([float(r.max()) for r in up]) * self._penalty
         chosen = int(peaks.argmax())
@@ -178,8 +180,7 @@ class SiamFCTracker:
             size_change=scale * scale,
             contrast=grey_contrast(searched),
         )
-        times = StageTimes(crop_time, network_time, perf_counter() - start)
-        return Estimate(Box(cx - (w - 1) / 2, cy - (h - 1) / 2, w, h), evidence, times)
+        return Estimate(Box(cx - (w - 1) / 2, cy - (h - 1) / 2, w, h), evidence)
 
 
 def second_peak(response: Float32, row: float, column: float, radius: float = 3.5) -> float:

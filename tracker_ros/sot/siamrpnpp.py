@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
 
 from tracker_ros.anchors import AnchorGrid
-from tracker_ros.engines.engine import Engine
+from tracker_ros.engines.network import Network
 from tracker_ros.geometry import (
     Box,
     UInt8Image,
@@ -20,7 +20,9 @@ from tracker_ros.geometry import (
     on_image,
     square_crop,
 )
-from tracker_ros.track import Estimate, Evidence, StageTimes
+from tracker_ros.sot.passes import Call, Steps
+from tracker_ros.sot.tracker import SearchingTracker
+from tracker_ros.track import Estimate, Evidence
 
 Float32 = npt.NDArray[np.float32]
 TEMPLATE = 127
@@ -65,11 +67,13 @@ def as_input(crop: UInt8Image) -> Float32:
     return np.ascontiguousarray(crop.transpose(2, 0, 1), np.float32)[None]
 
 
-class SiamRPNTracker:
-    """One target. `template` and `search` are the two graphs of the network."""
+class SiamRPNTracker(SearchingTracker):
+    """One target. Networks: template -> kernels; search -> features; both of them -> cls, loc."""
 
-    def __init__(self, template: Engine, search: Engine, parameters: SiamRPNParameters) -> None:
-        self._template_engine, self._search_engine = template, search
+    roles = ("template", "search", "match")
+
+    def __init__(self, networks: Mapping[str, Network], parameters: SiamRPNParameters) -> None:
+        self._networks = networks
         self._p = parameters
         cells = (parameters.instance - TEMPLATE) // 8 + 1
         grid = AnchorGrid(cells)
@@ -77,7 +81,7 @@ class SiamRPNTracker:
         window = np.hanning(cells)
         self._window = np.tile(np.outer(window, window).ravel(), 5).astype(np.float32)
         self._blob = np.empty((1, 3, parameters.instance, parameters.instance), np.float32)
-        self._kernels: dict[str, Float32] | None = None
+        self._kernels: Mapping[str, Float32] | None = None
         self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
         self._state = _State(0, 0, 0, 0)
 
@@ -89,22 +93,21 @@ class SiamRPNTracker:
         fill = mean_colour(image)
         side = round(context_side(box.w, box.h))
         crop = subwindow(image, state.cx, state.cy, side, TEMPLATE, fill)
-        kernels = self._template_engine.run({"template": as_input(crop)})
+        kernels = self._networks["template"].run({"template": as_input(crop)})
         self._state, self._fill, self._kernels = state, fill, kernels
 
-    def track(self, image: UInt8Image) -> Estimate:
+    def following(self, image: UInt8Image) -> Steps[Estimate]:
         """Find the target around where it was last."""
-        estimate = self._search(image, self._state.cx, self._state.cy, self._p.window_influence)
+        s = self._state
+        estimate = yield from self._search(image, s.cx, s.cy, self._p.window_influence)
         if estimate.evidence.score >= self._p.hold_score:
             self.accept(estimate)
             return estimate
-        s = self._state
-        held = Box.from_center(s.cx, s.cy, s.w, s.h)
-        return Estimate(held, estimate.evidence, estimate.times)
+        return Estimate(Box.from_center(s.cx, s.cy, s.w, s.h), estimate.evidence)
 
-    def look_at(self, image: UInt8Image, cx: float, cy: float) -> Estimate:
+    def looking(self, image: UInt8Image, cx: float, cy: float) -> Steps[Estimate]:
         """What there is around (cx, cy); the state stays as it is."""
-        return self._search(image, cx, cy, 0.0)
+        return (yield from self._search(image, cx, cy, 0.0))
 
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate."""
@@ -116,19 +119,17 @@ class SiamRPNTracker:
         s = self._state
         self._state = _State(s.cx * sx, s.cy * sy, s.w * sx, s.h * sy)
 
-    def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Estimate:
+    def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Steps[Estimate]:
         if self._kernels is None:
             raise RuntimeError("track() before init()")
         p, s = self._p, self._state
-        start = perf_counter()
         side_z = context_side(s.w, s.h)
         scale = TEMPLATE / side_z
         side_x = side_z * p.instance / TEMPLATE
         crop = subwindow(image, cx, cy, side_x, p.instance, self._fill)
         np.copyto(self._blob[0], crop.transpose(2, 0, 1))
-        cropped = perf_counter()
-        maps = self._search_engine.run({"search": self._blob, **self._kernels})
-        inferred = perf_counter()
+        features = yield Call(self._networks["search"], {"search": self._blob})
+        maps = yield Call(self._networks["match"], {**self._kernels, **features})
 
         score = foreground(maps["cls"])
         boxes = self._decode(maps["loc"])
@@ -150,8 +151,7 @@ class SiamRPNTracker:
             size_change=box.area / (s.w * s.h),
             contrast=grey_contrast(on_image(crop, image, cx, cy, side_x)),
         )
-        times = StageTimes(cropped - start, inferred - cropped, perf_counter() - inferred)
-        return Estimate(box, evidence, times)
+        return Estimate(box, evidence)
 
     def _decode(self, loc: Float32) -> Float32:
         """Boxes cx, cy, w, h (4, anchors) in crop pixels, relative to the crop's middle."""

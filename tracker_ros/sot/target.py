@@ -9,8 +9,9 @@ import numpy as np
 
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.sot.monitor import Monitor, Thresholds
+from tracker_ros.sot.passes import Steps, run_alone
 from tracker_ros.sot.tracker import SearchingTracker
-from tracker_ros.track import Estimate, Evidence, StageTimes, Track, TrackState
+from tracker_ros.track import Estimate, Evidence, Track, TrackState
 
 USUAL = 45
 """A lost target is looked for in the median size of so many frames in which it was visible: a
@@ -25,7 +26,6 @@ class Target:
         self, id: str, label: str, tracker: SearchingTracker, thresholds: Thresholds
     ) -> None:
         self.id, self.label = id, label
-        self.times = StageTimes()
         self._tracker = tracker
         self._monitor = Monitor(thresholds)
         self._box = Box(0, 0, 0, 0)
@@ -56,11 +56,11 @@ class Target:
         self._sizes.append((box.w, box.h))
         return self._track(_SEEN, "target set")
 
-    def follow(self, image: UInt8Image) -> Track:
-        """Find the target in the next frame."""
+    def following(self, image: UInt8Image) -> Steps[Track]:
+        """Find the target in the next frame; a generator, see tracker_ros.sot.passes."""
         lost = self._monitor.state is TrackState.LOST
-        estimate = self._search(image) if lost else self._tracker.track(image)
-        self.times = estimate.times
+        looks = self._searching(image) if lost else self._tracker.following(image)
+        estimate = yield from looks
         self._age += 1
         if not estimate.is_finite:
             return self.lose("the network's answer is not a number")
@@ -75,6 +75,10 @@ class Target:
             if not lost:
                 self._expect_usual_size()
         return self._track(estimate.evidence, reason)
+
+    def follow(self, image: UInt8Image) -> Track:
+        """`following`, run alone."""
+        return run_alone(self.following(image))[0]
 
     def rescale(self, sx: float, sy: float) -> None:
         """Go on in images of the same view that are sx times as wide and sy times as high."""
@@ -95,7 +99,7 @@ class Target:
         usual = Box.from_center(self._box.cx, self._box.cy, w, h)
         self._tracker.accept(Estimate(usual, _SEEN))
 
-    def _search(self, image: UInt8Image) -> Estimate:
+    def _searching(self, image: UInt8Image) -> Steps[Estimate]:
         """Look where the target was last, and every other frame at a next place of the image.
 
         One look a frame keeps the cost of a lost target that of a followed one.
@@ -106,7 +110,7 @@ class Target:
             cy = min(max(self._box.cy, 0.0), float(height))
         else:
             cx, cy = self._sweep(image, self._unseen // 2)
-        return self._tracker.look_at(image, cx, cy)
+        return self._tracker.looking(image, cx, cy)
 
     def _sweep(self, image: UInt8Image, step: int) -> tuple[float, float]:
         """Middle of a cell of a grid over the image; cells as large as the sure part of a look."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.sot.passes import Steps, run_alone
 from tracker_ros.track import Estimate
 
 
@@ -21,17 +24,42 @@ class Tracker(Protocol):
         """Find the target in the next frame, around where it was last."""
 
 
-class SearchingTracker(Tracker, Protocol):
-    """A tracker that can also look elsewhere: what finds a lost target again."""
+class SearchingTracker(ABC):
+    """A Tracker that can also look elsewhere, and shares forward passes with others of its model.
 
-    def look_at(self, image: UInt8Image, cx: float, cy: float) -> Estimate:
+    `following` and `looking` are generators (tracker_ros.sot.passes): whoever follows several
+    targets runs theirs together. `track` and `look_at` run them alone.
+    """
+
+    @abstractmethod
+    def init(self, image: UInt8Image, box: Box) -> None:
+        """As Tracker.init."""
+
+    @abstractmethod
+    def following(self, image: UInt8Image) -> Steps[Estimate]:
+        """Find the target in the next frame, around where it was last; the state moves on."""
+
+    @abstractmethod
+    def looking(self, image: UInt8Image, cx: float, cy: float) -> Steps[Estimate]:
         """What there is around (cx, cy), for a target of the size it was last seen in.
 
         The tracker's own state stays as it is, until `accept` makes the estimate its state.
         """
 
+    @abstractmethod
     def accept(self, estimate: Estimate) -> None:
-        """Go on from the box of an estimate of `look_at`."""
+        """Go on from the box of an estimate of `looking`."""
 
+    @abstractmethod
     def rescale(self, sx: float, sy: float) -> None:
         """Go on in images of the same view that are sx times as wide and sy times as high."""
+
+    def track(self, image: UInt8Image) -> Estimate:
+        """`following`, run alone."""
+        estimate, times = run_alone(self.following(image))
+        return dataclasses.replace(estimate, times=times)
+
+    def look_at(self, image: UInt8Image, cx: float, cy: float) -> Estimate:
+        """`looking`, run alone."""
+        estimate, times = run_alone(self.looking(image, cx, cy))
+        return dataclasses.replace(estimate, times=times)

@@ -146,8 +146,8 @@ def write_card(
 ) -> None:
     """Write the model card; the graphs lie in weights/ beside it."""
     files = {}
-    for role in ("template", "search"):
-        graph = path.parent / "weights" / f"{recipe.name}.{role}.onnx"
+    for graph in sorted((path.parent / "weights").glob(f"{recipe.name}.*.onnx")):
+        role = graph.name.removeprefix(f"{recipe.name}.").removesuffix(".onnx")
         files[role] = hashlib.sha256(graph.read_bytes()).hexdigest()
     card = {
         "name": recipe.name,

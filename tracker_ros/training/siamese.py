@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from tracker_ros.anchors import AnchorGrid
 from tracker_ros.errors import ModelError
 from tracker_ros.networks.backbones.alexnet import AlexNet
-from tracker_ros.networks.export import export_siamfc, export_siamrpn
 from tracker_ros.networks.siamfc import SiamFC
 from tracker_ros.networks.siamrpn import SiamRPN
+from tracker_ros.networks.zoo import ARCHITECTURES
 from tracker_ros.sot.siamfc import SiamFCParameters
 from tracker_ros.sot.siamrpnpp import SiamRPNParameters
 from tracker_ros.training.distill import distill
@@ -165,9 +165,6 @@ def _images(crops: Tensor) -> Tensor:
     return crops.permute(0, 3, 1, 2).float()
 
 
-def export(network: SiamFC | SiamRPN, recipe: Recipe, stem: Path) -> None:
-    """Write the two graphs STEM.template.onnx and STEM.search.onnx."""
-    if isinstance(network, SiamFC):
-        export_siamfc(network, int(recipe.tracking.get("scales", 3)), stem)
-    else:
-        export_siamrpn(network, int(recipe.tracking["instance"]), stem)
+def export(network: SiamFC | SiamRPN, recipe: Recipe, stem: Path) -> tuple[str, ...]:
+    """Write the graphs STEM.ROLE.onnx and return their roles."""
+    return ARCHITECTURES[recipe.tracker].export(network, recipe.tracking, stem)

@@ -1,0 +1,119 @@
+"""Trackers as generators that ask for forward passes, so that several targets can share them.
+
+A tracker that needs a network yields a `Call` and is sent the outputs. Run alone, its calls are
+done one after the other; run together, the calls that several targets make of one network at the
+same point go through it as one batch. The tracker reads the same from top to bottom either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Generic, TypeVar
+
+from tracker_ros.engines.engine import Array
+from tracker_ros.engines.network import Network
+from tracker_ros.track import StageTimes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A forward pass that is asked for."""
+
+    network: Network
+    inputs: Mapping[str, Array]
+    """Arrays whose first axis is the batch. They are read before the tracker goes on."""
+
+
+Steps = Generator[Call, Mapping[str, Array], T]
+"""Yields calls, is sent their outputs by name, and returns a T."""
+
+
+@dataclass(frozen=True)
+class Finished(Generic[T]):
+    """What became of one generator."""
+
+    value: T | None
+    error: Exception | None
+    """What it raised, or a network did for it; then there is no value."""
+    times: StageTimes
+    """Before its first call, in networks (its share of a batch), after its first call."""
+
+    def result(self) -> T:
+        """The value. Raises the error."""
+        if self.error is not None:
+            raise self.error
+        assert self.value is not None
+        return self.value
+
+
+class _Running(Generic[T]):
+    """A generator, its next call and the time it has taken."""
+
+    def __init__(self, steps: Steps[T]) -> None:
+        self._steps = steps
+        self._seconds = [0.0, 0.0, 0.0]
+        self.call: Call | None = None
+        self._value: T | None = None
+        self._error: Exception | None = None
+        self._advance(None, 0)
+
+    def send(self, outputs: Mapping[str, Array], seconds: float) -> None:
+        """Give it what it asked for, and how long that took."""
+        self._seconds[1] += seconds
+        self._advance(outputs, 2)
+
+    def fail(self, error: Exception) -> None:
+        """What it asked for cannot be given."""
+        self._steps.close()
+        self._error, self.call = error, None
+
+    def finished(self) -> Finished[T]:
+        return Finished(self._value, self._error, StageTimes(*self._seconds))
+
+    def _advance(self, outputs: Mapping[str, Array] | None, stage: int) -> None:
+        start = perf_counter()
+        try:
+            self.call = next(self._steps) if outputs is None else self._steps.send(outputs)
+        except StopIteration as stop:
+            self._value, self.call = stop.value, None
+        except Exception as error:  # one target's failure must not end the others
+            self._error, self.call = error, None
+        self._seconds[stage] += perf_counter() - start
+
+
+def run_together(all_steps: Sequence[Steps[T]]) -> list[Finished[T]]:
+    """Run them all, each network once for all the calls that wait for it."""
+    running = [_Running(steps) for steps in all_steps]
+    while True:
+        waiting: dict[Network, list[_Running[T]]] = {}
+        for one in running:
+            if one.call is not None:
+                waiting.setdefault(one.call.network, []).append(one)
+        if not waiting:
+            return [one.finished() for one in running]
+        for network, group in waiting.items():
+            _serve(network, group)
+
+
+def run_alone(steps: Steps[T]) -> tuple[T, StageTimes]:
+    """Run one by itself. Raises what it raises."""
+    (finished,) = run_together([steps])
+    return finished.result(), finished.times
+
+
+def _serve(network: Network, group: list[_Running[T]]) -> None:
+    calls = [one.call.inputs for one in group if one.call is not None]
+    start = perf_counter()
+    try:
+        answers = network.run_many(calls)
+    except Exception as error:  # told as the failure of every target that waited for it
+        for one in group:
+            one.fail(error)
+        return
+    seconds = (perf_counter() - start) / len(group)
+    for one, outputs in zip(group, answers, strict=True):
+        one.send(outputs, seconds)
