@@ -77,7 +77,7 @@ def replay_many(jobs: Sequence[Job], folder: Path, fleet: Fleet, junit: Path | N
     if junit is not None:
         write_junit(junit, merged)
     failed = [outcome for outcome in merged if outcome.error or outcome.broken]
-    below = [outcome for outcome in merged if outcome not in failed and not outcome.passed]
+    below = [one for one in merged if not (one.passed or one.error or one.broken)]
     print(
         f"{len(merged)} bags: {len(failed)} failed, {len(below)} broke a limit, {len(kept)} had "
         f"been replayed before\nresults in {folder}, all together in {folder / INDEX}"
