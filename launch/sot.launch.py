@@ -38,9 +38,15 @@ def generate_launch_description() -> LaunchDescription:
                 description="topic whose identities the service ~/follow takes over",
             ),
             DeclareLaunchArgument(
+                "click",
+                default_value="~/click",
+                description="topic of points of the image to follow, geometry_msgs/PointStamped: "
+                "/clicked_point of RViz and Foxglove",
+            ),
+            DeclareLaunchArgument(
                 "tracker",
                 default_value="",
-                choices=["", "siamrpnpp", "siamfc"],
+                choices=["", "siamrpnpp", "siamfc", "atom", "spm"],
                 description=f"tracker to follow with; {UNSET}",
             ),
             DeclareLaunchArgument(
@@ -133,7 +139,11 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     shared = {
         "package": "tracker_ros",
         "namespace": value("namespace"),
-        "remappings": [("image", value("image")), ("detections", value("detections"))],
+        "remappings": [
+            ("image", value("image")),
+            ("detections", value("detections")),
+            ("~/click", value("click")),
+        ],
         "output": "screen",
         "ros_arguments": ["--log-level", value("log_level")],
     }

@@ -30,7 +30,9 @@ COMMANDS = (
     Command("eval", "tracker_ros.evaluation.command", "score trackers, or results; convert data"),
     Command("replay", "tracker_ros.replay.command", "replay bags: tracks and score, repeatable"),
     Command("bench", "tracker_ros.bench.command", "how long every stage of a frame takes"),
+    Command("models", "tracker_ros.zoo.command", "list models; import official weights; export"),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
+    Command("calibrate", "tracker_ros.training.calibrate_command", "when a target is called lost"),
     Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target"),
     Command("mot", "tracker_ros.nodes.mot_node", "the node that gives detections identities"),
     Command("detector", "tracker_ros.nodes.detector_node", "the node that detects objects"),
@@ -52,10 +54,11 @@ examples:
 'tracker_ros COMMAND --help' describes a command.
 """
 
+TRAIN = "./run setup train installs it; elsewhere: pip install 'tracker_ros[train]'"
 INSTALL = {
     "rclpy": "source a ROS 2 installation, or start with ./run",
     "onnxruntime": "pip install 'onnxruntime>=1.15'",
-    "torch": "./run train installs it; elsewhere: pip install 'tracker_ros[train]'",
+    **dict.fromkeys(("torch", "onnx", "safetensors"), TRAIN),
     "tqdm": "pip install tqdm",
     "trax": "./run trax installs it; elsewhere: pip install 'vot-trax>=4.0'",
     "ray": "./run replay --ray installs it; elsewhere: pip install 'tracker_ros[ray]'",

@@ -41,6 +41,16 @@ class Evidence:
     """Area of the box found over the area of the box before; 1 means no change."""
     contrast: float = 1.0
     """Standard deviation of the grey values of the search crop, over 255; 0: blank."""
+    drift: float = 0.0
+    """How far the score is from its own level while there was no doubt, as a share of that level:
+    0 is as ever, -0.5 half of it. What a weak target's score is can so be told from a fall."""
+    jump: float = 0.0
+    """How far the middle of the box moved in a frame, over the root of its area."""
+    inside: float = 1.0
+    """Share of the box that lies on the image; small where the target leaves the picture."""
+    likeness: float = 1.0
+    """How like the target of the first frame was what the box held when that was last compared,
+    in [0, 1]. It costs a pass of the template network, so it is not of every frame."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from tracker_ros.mot.model import DEFAULT_MODEL
 from tracker_ros.sot import DEFAULT_MODELS
 
 QUICK = ("--frames", "10", "--size", "320x240", "--threads", "1")
-FIGURES = {*STAGES, "track", "whole", "cpu"}
+FIGURES = {*STAGES, "track", "whole", "rest", "cpu"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def test_our_trackers_tell_the_time_of_every_stage_and_none_is_nothing(single: R
 
 def test_of_opencvs_trackers_only_the_whole_of_tracking_is_known(single: Run) -> None:
     for row in single.rows(tracker="kcf"):
-        assert set(row["frames_ms"]) == FIGURES - {"crop", "network", "postprocess"}
+        assert set(row["frames_ms"]) == FIGURES - {"crop", "network", "postprocess", "rest"}
         assert row["ms"]["network"] is None
 
 
@@ -116,6 +116,8 @@ def test_the_stages_of_a_frame_are_no_longer_than_the_frame(single: Run, several
         assert (np.sum(parts, axis=0) <= frames["whole"] + 1e-9).all()
         outer = frames["receive"] + frames["decode"] + frames["track"] + frames["publish"]
         assert (outer <= frames["whole"] + 1e-9).all()
+        if "network" in frames:
+            assert frames["rest"] == pytest.approx(frames["whole"] - frames["network"])
         inner = [frames[name] for name in ("crop", "network", "postprocess") if name in frames]
         assert (np.sum(inner, axis=0) <= frames["track"] + 1e-9).all()
 
@@ -139,6 +141,20 @@ def test_a_ratio_is_to_the_first_tracker_with_as_many_targets(single: Run) -> No
             expected = row["ms"]["whole"]["median"] / first["ms"]["whole"]["median"]
             assert row["ratio"] == pytest.approx(expected)
             assert row["ratio_p10"] == row["ratio"] == row["ratio_p90"]
+
+
+def test_several_targets_stand_beside_one_target_of_the_same_tracker(
+    single: Run, several: Run
+) -> None:
+    for row in single.rows(targets=1) + several.document["rows"]:
+        assert row["ratio_to_one_target"] is None
+    _, table = single.tables().values()
+    for row, cells in zip(single.rows(targets=2), table, strict=True):
+        (alone,) = single.rows(targets=1, tracker=row["tracker"])
+        # Ten frames are one round.
+        expected = row["ms"]["whole"]["median"] / alone["ms"]["whole"]["median"]
+        assert row["ratio_to_one_target"] == pytest.approx(expected)
+        assert cells["x one"] == f"{expected:.2f}"
 
 
 def test_how_well_the_target_was_followed_stands_beside(single: Run) -> None:
@@ -181,7 +197,7 @@ def test_trackers_of_several_objects_get_detections(several: Run) -> None:
     for row in several.document["rows"]:
         assert row["film"] == "walkers" and "targets" not in row
         assert row["iou"] is None and row["memory_mb"] is None
-        missing = {"crop", "network"} if row["tracker"] == "sort" else {"crop"}
+        missing = {"crop", "network", "rest"} if row["tracker"] == "sort" else {"crop"}
         assert set(row["frames_ms"]) == FIGURES - missing
 
 
@@ -194,7 +210,7 @@ def test_the_tables_show_the_figures_of_the_json(single: Run, several: Run) -> N
         assert len(shown) == len(run.document["rows"])
         for cells, row in zip(shown, run.document["rows"], strict=True):
             assert cells["tracker"] == row["tracker"]
-            for name in ("receive", "decode", "network", "track", "publish", "whole"):
+            for name in ("receive", "decode", "network", "track", "publish", "rest", "whole"):
                 summary = row["ms"][name]
                 assert cells[name] == ("-" if summary is None else f"{summary['median']:.2f}")
             assert cells["p95"] == f"{row['ms']['whole']['p95']:.2f}"

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
 
+from tracker_ros.bench.entrants import default_trackers
 from tracker_ros.cli import main
+from tracker_ros.models.card import MODELS, read_card
+from tracker_ros.sot import DEFAULT_MODELS, TRACKERS
+
+TO_IMPORT = [n for n in TRACKERS if not read_card(str(MODELS / f"{DEFAULT_MODELS[n]}.yaml")).files]
+"""Trackers of which the package has no weights."""
+
+
+def write_images(folder: Path) -> None:
+    """A sequence of three blank images."""
+    (folder / "img").mkdir(parents=True)
+    for number in range(1, 4):
+        cv2.imwrite(str(folder / f"img/{number:06}.png"), np.zeros((48, 64, 3), np.uint8))
+    (folder / "groundtruth.txt").write_text("10,10,9,9\n" * 3)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +33,8 @@ from tracker_ros.cli import main
         (["--tracker", "kcf", "kcf"], "'kcf' is named twice|kcf: it is named twice"),
         (["--backend", "abacus"], "no backend 'abacus'; there are auto"),
         (["--backend", "auto", "onnxruntime"], "'onnxruntime' is named twice"),
+        (["--backend", "torch", "--tracker", "sort"], "sort: its networks run on onnxruntime only"),
+        (["--backend", "torch", "--tracker", "siamfc"], "'siamfc_small' has no weights for torch"),
         (["--tracker", "nanotrack"], "--nanotrack DIR"),
         (["--nanotrack", "/nowhere"], "add --against opencv"),
         (["--against", "opencv", "--nanotrack", "/nowhere"], "/nowhere: no such folder"),
@@ -35,6 +55,29 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert any(part in err for part in words.split("|"))
 
 
+@pytest.mark.parametrize("tracker", TO_IMPORT)
+def test_a_tracker_without_weights_is_refused_with_where_to_get_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    tracker: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("TRACKER_ROS_MODELS", str(tmp_path))
+    write_images(tmp_path / "data/open")
+    for command in (["bench"], ["eval", "sot", "--data", str(tmp_path / "data")], ["demo"]):
+        assert main([*command, "--tracker", tracker]) == 2
+        out, err = capsys.readouterr()
+        card = DEFAULT_MODELS[tracker]
+        assert out == "" and err.count("\n") == 1
+        assert f"model '{card}' has no weights here" in err and f"models show {card}" in err
+
+
+def test_what_is_measured_by_default_has_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRACKER_ROS_MODELS", str(tmp_path))
+    chosen = default_trackers(against_opencv=False, nanotrack=None, mot=False)
+    assert chosen == [name for name in TRACKERS if name not in TO_IMPORT]
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -50,6 +93,7 @@ def test_what_cannot_be_is_refused_in_one_line(
         ("--frames", "9"),
         ("--frames", "1e9"),
         ("--threads", "-1"),
+        ("--untrained", "-1"),
         ("--rate", "nan"),
         ("--rate", "0"),
         ("--encoding", "h264"),

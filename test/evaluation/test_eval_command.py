@@ -8,11 +8,12 @@ from typing import Any
 
 import cv2
 import pytest
+import yaml
 from films import true_lines, write_sequence
 
 from tracker_ros.cli import main
 from tracker_ros.models.card import MODELS, card_names
-from tracker_ros.sot import DEFAULT_MODELS, TRACKERS
+from tracker_ros.sot import DEFAULT_MODELS, TRACKERS, trackers_with_weights
 
 
 @pytest.fixture
@@ -102,10 +103,12 @@ def test_the_number_of_threads_is_as_before_afterwards(data: Path) -> None:
     assert cv2.getNumThreads() == before
 
 
-def test_our_trackers_are_measured_by_default(data: Path) -> None:
+def test_our_trackers_whose_weights_are_here_are_measured_by_default(data: Path) -> None:
     document = evaluate(data, "--sequences", "open", "--threads", "1")
-    assert list(document["trackers"]) == list(TRACKERS)
-    for tracker in TRACKERS:
+    there = trackers_with_weights()
+    assert {"siamrpnpp", "siamfc"} <= set(there) <= set(TRACKERS)
+    assert list(document["trackers"]) == list(there)
+    for tracker in there:
         assert document["run"]["models"][tracker].startswith(DEFAULT_MODELS[tracker])
         assert 0.3 < document["trackers"][tracker]["mean"]["auc"] < 1
 
@@ -125,6 +128,29 @@ def test_an_unknown_tracker_is_refused_with_the_choices(
     assert "no tracker 'goturn'" in line
     for choice in (*TRACKERS, *card_names(), "kcf", "csrt", "mil", "a card (.yaml)"):
         assert choice in line
+
+
+def test_a_model_without_weights_is_refused_with_where_to_get_them(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = yaml.safe_load((MODELS / "siamfc_small.yaml").read_text())
+    path = tmp_path / "published.yaml"
+    path.write_text(yaml.safe_dump({**document, "name": "published", "files": {}}))
+    line = refusal(capsys, "--data", str(data), "--tracker", str(path))
+    assert "model 'published' has no weights here" in line and "models show published" in line
+
+
+def test_what_runs_the_networks_can_be_chosen(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = evaluate(data, "--tracker", "siamfc", "--backend", "onnxruntime", "--sequences", "open")
+    assert run["run"]["models"] == {"siamfc": "siamfc_small, onnxruntime fp32"}
+    capsys.readouterr()
+    # What ships with the package are graphs.
+    line = refusal(capsys, "--data", str(data), "--tracker", "siamfc", "--backend", "torch")
+    assert "'siamfc_small' has no weights for torch" in line
+    line = refusal(capsys, "--results", str(data), "--truth", str(data), "--backend", "torch")
+    assert "leave out --results or --backend" in line
 
 
 def test_a_card_that_is_not_there_is_refused(

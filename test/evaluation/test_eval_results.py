@@ -173,7 +173,8 @@ def test_a_model_whose_card_names_a_path_saves_nothing(
         capsys, "--data", str(tmp_path / "own"), "--tracker", str(card),
         "--save", str(tmp_path / "saved"),
     )  # fmt: skip
-    assert "--save: a tracker named '../escaped' has no folder of that name" in line
+    assert "name is '../escaped'; expected a name of letters" in line
+    assert not list((tmp_path / "saved").rglob("*"))
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,17 @@ if importlib.util.find_spec("launch_ros") is None:
     )
 from launch_harness import PROFILE, ROOT, Launched, arguments_of, needs_install
 
+from tracker_ros.sot import TRACKERS
+
 
 def test_every_argument_is_described_and_what_can_be_chosen_is_said() -> None:
     arguments = arguments_of("sot.launch.py")
     assert list(arguments) == [
-        *("namespace", "image", "detections", "tracker", "model", "params_file"),
+        *("namespace", "image", "detections", "click", "tracker", "model", "params_file"),
         *("use_sim_time", "autostart", "log_level", "respawn", "camera"),
         *("bag", "bag_rate", "bag_loop"),
     ]
-    assert arguments["tracker"] == ["siamrpnpp", "siamfc"]
+    assert sorted(arguments["tracker"]) == sorted(TRACKERS)
     assert arguments["use_sim_time"] == ["true", "false"]
 
 
@@ -100,5 +102,5 @@ def test_a_tracker_that_does_not_exist_is_refused_before_anything_starts(
 ) -> None:
     launch = Launched("tracker:=magic")
     launched.append(launch)
-    launch.wait_for("Valid options are: ['', 'siamrpnpp', 'siamfc']")
+    launch.wait_for("Valid options are: ['', 'siamrpnpp', 'siamfc'")
     assert launch.process.wait(timeout=20) == 1

@@ -40,8 +40,20 @@ def test_the_oldest_go_when_there_are_too_many_frames_or_bytes() -> None:
     assert stamps(history(range(20), max_bytes=300).after(0)) == [17, 18, 19]
 
 
+def test_the_oldest_go_when_they_are_too_old_though_there_are_few() -> None:
+    kept = history(range(8), max_seconds=2)
+    assert stamps(kept.after(0)) == [5, 6, 7]
+    kept.add(frame(60))  # after a pause
+    assert stamps(kept.after(0)) == [60]
+
+
+def test_the_time_from_frame_to_frame_is_known_from_two_on() -> None:
+    assert history(range(0)).period() == history(range(1)).period() == 0
+    assert history(range(5)).period() == 10**9
+
+
 def test_the_newest_stays_whatever_the_bounds() -> None:
-    kept = history(range(3), max_frames=0, max_bytes=0)
+    kept = history(range(3), max_frames=0, max_bytes=0, max_seconds=0)
     assert stamps(kept.after(0)) == [2]
     newest, oldest = kept.newest(), kept.oldest()
     assert newest is oldest is not None
@@ -51,6 +63,8 @@ def test_tighter_bounds_and_clear_take_effect_at_once() -> None:
     kept = history(range(10))
     kept.resize(3, 10_000)
     assert stamps(kept.after(0)) == [7, 8, 9]
+    kept.resize(3, 10_000, 1)
+    assert stamps(kept.after(0)) == [8, 9]
     kept.clear()
     assert kept.newest() is None and kept.oldest() is None
     kept.add(frame(1, 9_999))

@@ -26,7 +26,7 @@ from harness import TRACKER_ROS, Peer, RosProcess
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMessage
-from rcl_interfaces.srv import GetParameters, SetParameters
+from rcl_interfaces.srv import GetParameters, SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -225,6 +225,14 @@ class Sot:
             for name, value in values.items()
         ]
         return list(self.call(SetParameters, "set_parameters", parameters=messages).results)
+
+    def set_parameters_atomically(self, **values: Any) -> Any:
+        """Set parameters all together or not at all; gives the result."""
+        messages = [
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
+        ]
+        request = {"parameters": messages}
+        return self.call(SetParametersAtomically, "set_parameters_atomically", **request).result
 
     def parameter(self, name: str) -> Any:
         """The value of a parameter."""

@@ -189,7 +189,9 @@ def test_the_debug_image_shows_the_frame_under_its_header(sot: Sot) -> None:
         ("max_targets", "two", "expected 'Type.INTEGER'"),
         ("monitor__lost_score", 1.5, "monitor.lost_score"),
         ("history_frames", -1, "history_frames"),
-        ("tracker", "siamfc", "read-only"),
+        ("history_seconds", -1.0, "history_seconds"),
+        ("click_size", 0.0, "click_size"),
+        ("threads", 2, "read-only"),
     ],
 )
 def test_a_bad_value_of_a_parameter_is_refused_with_the_reason(

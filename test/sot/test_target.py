@@ -1,20 +1,23 @@
 """A target as the node follows it: identity, state, loss and return, with a real tracker."""
 
+import dataclasses
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 import pytest
-from patch_scene import BACKGROUND, scene
+from patch_scene import BACKGROUND, PATCH, scene
 
 from tracker_ros.engines.engine import Array, Engine
 from tracker_ros.engines.network import Network
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
-from tracker_ros.sot import TRACKERS, LoadedModel, load_model
+from tracker_ros.sot import LoadedModel, load_model
 from tracker_ros.sot.target import Target
 from tracker_ros.track import TrackState
 
 BOX = Box(200, 150, 60, 48)
+SHIPPED = ("siamrpnpp", "siamfc")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,104 @@ def test_a_target_that_leaves_is_reported_lost_and_its_return_reacquired(
     assert back[-1].id == "7"
 
 
+_OTHER_CELLS = np.random.default_rng(11).integers(0, 256, (6, 7, 3), np.uint8)
+OTHER_PATCH = cv2.resize(_OTHER_CELLS, (60, 48), interpolation=cv2.INTER_CUBIC)
+
+
+def other_scene(x: int, y: int) -> np.ndarray:
+    """Another object at (x, y) on the same background."""
+    image = np.array(BACKGROUND)
+    image[y : y + 48, x : x + 60] = OTHER_PATCH
+    return image
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_another_object_does_not_get_the_id_and_the_target_does_when_it_is_back(name: str) -> None:
+    target = started(load_model(name, threads=1))
+    for _ in range(5):
+        target.follow(scene(200, 150))
+    for _ in range(20):
+        target.follow(BACKGROUND)
+    other = [target.follow(other_scene(200, 150)) for _ in range(30)]
+    assert {track.state for track in other} == {TrackState.LOST}
+    back = [target.follow(scene(200, 150)) for _ in range(10)]
+    assert TrackState.REACQUIRED in [track.state for track in back]
+    assert back[-1].state is TrackState.TRACKING
+    assert (back[-1].id, back[-1].box.iou(BOX) > 0.5) == ("7", True)
+
+
+def test_what_is_compared_with_the_first_frame_decides_and_not_the_score(
+    model: LoadedModel,
+) -> None:
+    strict = dataclasses.replace(model.thresholds, verify_likeness=1.0)
+    target = model.new_target("7", thresholds=strict)
+    target.start(scene(200, 150), BOX)
+    tracks = [target.follow(scene(201 + i % 2, 150)) for i in range(8)]
+    assert TrackState.TRACKING not in {track.state for track in tracks}
+    assert "unlike the first frame" in tracks[-1].reason or "no doubt" in tracks[-1].reason
+    target.lose("tried")
+    tracks = [target.follow(scene(200, 150)) for _ in range(6)]
+    assert {track.state for track in tracks} == {TrackState.LOST}
+    assert any("seen something else" in track.reason for track in tracks)
+
+
+def test_a_target_that_leaves_over_the_border_is_not_tracking_outside(model: LoadedModel) -> None:
+    def at(x: int) -> np.ndarray:
+        wide = np.hstack([BACKGROUND, BACKGROUND[:, ::-1]])
+        wide[150:198, 560:620] = PATCH
+        return np.array(wide[:, x : x + 640])
+
+    target = model.new_target("7")
+    target.start(at(300), Box(260, 150, 60, 48))
+    inside = [target.follow(at(300 + 6 * i)) for i in range(1, 44)]
+    assert inside[30].state is TrackState.TRACKING
+    outside = [target.follow(at(300 + 6 * i)) for i in range(54, 57)]
+    outside += [target.follow(at(636)) for _ in range(100)]
+    assert TrackState.TRACKING not in {track.state for track in outside}
+    assert outside[-1].state is TrackState.LOST
+    box = outside[-1].box
+    assert max(abs(box.x), abs(box.y)) < 640 and box.w < 200 and box.h < 200
+    back = [target.follow(at(max(636 - 12 * i, 400))) for i in range(40)]
+    assert back[-1].state is TrackState.TRACKING
+    assert back[-1].box.iou(Box(160, 150, 60, 48)) > 0.5
+
+
+def test_the_evidence_tells_how_the_box_moved_and_how_much_of_it_is_on_the_image(
+    model: LoadedModel,
+) -> None:
+    target = started(model)
+    still = [target.follow(scene(200, 150)) for _ in range(4)][-1].evidence
+    assert still.jump < 0.1 and still.inside == 1.0 and abs(still.drift) < 0.2
+    assert still.likeness > 0.7
+    moved = target.follow(scene(240, 150)).evidence
+    assert moved.jump == pytest.approx(40 / (60 * 48) ** 0.5, abs=0.25)
+    gone = target.follow(BACKGROUND).evidence
+    assert gone.drift < -0.3
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_lost_target_costs_one_look_a_frame_and_a_followed_one_few_comparisons(
+    name: str,
+) -> None:
+    loaded = load_model(name, threads=1)
+    networks = {role: Counting(network.engine) for role, network in loaded._networks.items()}
+    model = LoadedModel(loaded.card, {role: Network(n) for role, n in networks.items()})
+    target = model.new_target("7")
+    target.start(scene(200, 150), BOX)
+    before = networks["search"].runs, networks["template"].runs
+    for _ in range(30):
+        target.follow(scene(200, 150))
+    assert networks["search"].runs - before[0] == 30
+    assert networks["template"].runs - before[1] <= 5
+    target.lose("tried")
+    before = networks["search"].runs, networks["template"].runs
+    for _ in range(30):
+        target.follow(BACKGROUND)
+    assert target.state is TrackState.LOST
+    assert networks["search"].runs - before[0] == 30
+    assert networks["template"].runs - before[1] <= 30
+
+
 def test_the_sweep_visits_the_whole_picture(model: LoadedModel) -> None:
     target = started(model)
     places = {target._sweep(BACKGROUND, step) for step in range(64)}
@@ -95,6 +196,19 @@ def test_losing_a_target_for_an_outside_reason_says_so(model: LoadedModel) -> No
     assert track.frames_since_seen > 0
 
 
+class Counting:
+    """An engine that counts its runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self.runs = engine, 0
+        self.backend, self.precision = engine.backend, engine.precision
+        self.inputs, self.outputs = engine.inputs, engine.outputs
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        self.runs += 1
+        return self._engine.run(inputs)
+
+
 class BrokenEngine:
     """A network whose answers become NaN, as an fp16 engine's may."""
 
@@ -110,7 +224,7 @@ class BrokenEngine:
         return answers
 
 
-@pytest.mark.parametrize("name", TRACKERS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_answers_that_are_no_numbers_are_a_loss_and_the_target_is_found_after_them(
     name: str,
 ) -> None:

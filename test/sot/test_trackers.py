@@ -10,6 +10,7 @@ from patch_scene import BACKGROUND, PATCH, scene
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
 from tracker_ros.sot import TRACKERS, LoadedModel, load_model, siamfc, siamrpnpp
+from tracker_ros.sot.proposals import Proposals
 
 
 @pytest.fixture(scope="module", params=TRACKERS)
@@ -115,7 +116,7 @@ def test_siamrpnpp_takes_bgr_and_siamfc_rgb() -> None:
 def test_foreground_is_a_softmax_over_the_pair_anchor_major() -> None:
     cls = np.random.default_rng(0).normal(size=(1, 10, 3, 3)).astype(np.float32)
     expected = np.exp(cls[0, 5:]) / (np.exp(cls[0, :5]) + np.exp(cls[0, 5:]))
-    assert np.allclose(siamrpnpp.foreground(cls), expected.ravel(), atol=1e-6)
+    assert np.allclose(Proposals(3).score(cls), expected.ravel(), atol=1e-6)
 
 
 def test_a_look_alike_raises_the_peak_ratio(model: LoadedModel) -> None:

@@ -259,6 +259,8 @@ def test_features_are_compared_where_both_networks_look() -> None:
         ({"train": "{stepps: 2}"}, "section train.*stepps"),
         ({"tracking": "{penalty: 1}"}, "section tracking.*penalty"),
         ({"network": "{widths: [4, 8, 8, 8, 8], heads: 2}"}, "section network.*heads"),
+        ({"name": "../net"}, "'../net', which its model would have"),
+        ({"tracking": "{instance: 200}"}, "section tracking: instance is 200; possible is 255"),
         ({"held_out": "[]"}, "holds no track out.*--held-out"),
     ],
     ids=str,

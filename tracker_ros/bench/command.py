@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tracker_ros.bench.encodings import ENCODINGS
-from tracker_ros.bench.entrants import BACKENDS
 from tracker_ros.bench.films import MOST_TARGETS
 from tracker_ros.bench.machine import describe_machine
 from tracker_ros.bench.plan import measure_memories, measure_nodes, prepare
@@ -23,6 +23,7 @@ from tracker_ros.evaluation.options import (
 )
 from tracker_ros.mot.open import MULTI_TRACKERS
 from tracker_ros.sot import TRACKERS
+from tracker_ros.sot.backends import BACKENDS
 
 DESCRIPTION = f"""\
 Measure how long a frame takes, stage by stage: receive, decode, crop, network, post-processing and
@@ -36,7 +37,8 @@ several loses more than one that does not, unless --threads 1 gives each only on
 meanwhile stands above the table. How well the target was followed stands beside how long it took:
 a tracker that has lost its target may well be fast.
 
-Default: {" and ".join(TRACKERS)} on the rendered scene, 640x480, with 1 and with 4 targets.
+Default: those of {", ".join(TRACKERS)} whose weights are here, on the rendered scene, 640x480,
+with 1 and with 4 targets, which share the passes of their network.
 """
 
 EPILOG = """\
@@ -47,6 +49,7 @@ examples:
   tracker_ros bench --tracker famnet sort --detections 10 50 200 --size 1280x720
   tracker_ros bench --tracker siamrpnpp --node --size 1920x1080 --reliability reliable
   tracker_ros bench --tracker siamrpnpp --data sequences/Girl --threads 1 --json figures.json
+  tracker_ros bench --tracker siamrpn_r50_l234_dwxcorr --untrained 0 --backend onnxruntime torch
   tracker_ros bench --tracker siamrpnpp --frames 10000 --no-memory     does memory grow?
 
 The table is Markdown. Measure on a machine that does nothing else.
@@ -68,7 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     what.add_argument(
         "--backend", nargs="+", default=["auto"], metavar="NAME",
-        help=f"what runs the networks: auto, {', '.join(BACKENDS)} (default: auto)",
+        help=f"what runs the networks: {', '.join(BACKENDS)}, or auto for {BACKENDS[0]} (default: "
+        "auto); several stand side by side",
+    )  # fmt: skip
+    what.add_argument(
+        "--untrained", type=not_negative, metavar="SEED",
+        help="our models with random weights in place of theirs, which need not be here: they "
+        "take as long and track nothing (needs torch)",
     )  # fmt: skip
     what.add_argument(
         "--against", choices=("opencv",), help="OpenCV's trackers, too, on the same frames"
@@ -130,16 +139,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything, then measure, print the tables and write the JSON."""
     require_writable_json(args.json)
-    with opencv_threads(args.threads):
-        machine = describe_machine(args.threads)
-        plan = prepare(args)
-        lanes = [lane for heat in plan.heats for lane in heat.lanes]
-        with progress(len(lanes) * sum(round_sizes(args.frames))) as (say, tick):
-            surroundings = run_rounds(plan.heats, args.frames, say, tick)
-            memories = {} if args.no_memory else measure_memories(plan.heats, say)
-            nodes = measure_nodes(plan.nodes, say)
+    with opencv_threads(args.threads), TemporaryDirectory() as folder:
+        benchmark = _measure(args, Path(folder))
+        print(as_text(benchmark))
+        write_json(args.json, as_json(benchmark))
+    return 0
+
+
+def _measure(args: argparse.Namespace, folder: Path) -> Benchmark:
+    machine = describe_machine(args.threads)
+    plan = prepare(args, folder)
+    lanes = [lane for heat in plan.heats for lane in heat.lanes]
+    with progress(len(lanes) * sum(round_sizes(args.frames))) as (say, tick):
+        surroundings = run_rounds(plan.heats, args.frames, say, tick)
+        memories = {} if args.no_memory else measure_memories(plan.heats, say)
+        nodes = measure_nodes(plan.nodes, say)
     rows = [
-        make_row(lane, plan.reference(lane), memories.get(lane))
+        make_row(lane, plan.reference(lane), plan.with_one_target(lane), memories.get(lane))
         for lane in sorted(lanes, key=plan.order)
     ]
     options = {
@@ -148,12 +164,10 @@ def run(args: argparse.Namespace) -> int:
         "round": ROUND,
         "untimed": UNTIMED,
         "threads": args.threads,
+        "untrained": args.untrained,
         "data": None if args.data is None else str(args.data),
     }
-    benchmark = Benchmark(machine, options, rows, surroundings, nodes)
-    print(as_text(benchmark))
-    write_json(args.json, as_json(benchmark))
-    return 0
+    return Benchmark(machine, options, rows, surroundings, nodes)
 
 
 def _whole(text: str, limits: tuple[int, int], what: str) -> int:

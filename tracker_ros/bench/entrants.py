@@ -8,17 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from tracker_ros.bench.stages import BareRunner, MotRunner, Runner, SotRunner, Words
-from tracker_ros.engines.onnx import OnnxEngine
 from tracker_ros.errors import ModelError
 from tracker_ros.evaluation.contestants import open_contestant
 from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS
 from tracker_ros.models.card import MODELS, card_names, read_card
 from tracker_ros.mot import open_multi_tracker
 from tracker_ros.mot.open import MULTI_TRACKERS
-from tracker_ros.sot import TRACKERS, load_model
+from tracker_ros.sot import TRACKERS, load_model, trackers_with_weights
+from tracker_ros.sot.backends import BACKENDS, chosen_backend
 
-BACKENDS = (OnnxEngine.backend,)
-"""What runs networks here, the one that `auto` takes first."""
 OPENCV = "opencv"
 """The backend of OpenCV's own trackers."""
 
@@ -63,29 +61,35 @@ def choose(
 ) -> list[Choice]:
     """Every tracker on every backend that it can have.
 
-    Raises ModelError when there is no such tracker or backend, or one is named twice.
+    Trackers of several objects have the first only. Raises ModelError when there is no such
+    tracker or backend, or one is named twice.
     """
     engines: list[str] = []
     for backend in backends:
-        if backend != "auto" and backend not in BACKENDS:
-            raise ModelError(
-                f"no backend '{backend}'; there are auto (here {BACKENDS[0]}), "
-                f"{', '.join(BACKENDS)}"
-            )
-        engine = BACKENDS[0] if backend == "auto" else backend
+        engine = chosen_backend(backend)
         if engine in engines:
             raise ModelError(f"--backend {backend}: '{engine}' is named twice")
         engines.append(engine)
     chosen: list[Choice] = []
     for tracker in trackers:
         _require_known(tracker)
-        theirs = [OPENCV] if tracker in (*OPENCV_TRACKERS, NANOTRACK) else engines
+        theirs = _backends_of(tracker, engines)
         for backend in theirs:
             choice = Choice(tracker, backend, threads, nanotrack)
             if choice in chosen:
                 raise ModelError(f"--tracker {tracker}: it is named twice")
             chosen.append(choice)
     return chosen
+
+
+def _backends_of(tracker: str, engines: Sequence[str]) -> list[str]:
+    if tracker in (*OPENCV_TRACKERS, NANOTRACK):
+        return [OPENCV]
+    if not Choice(tracker, "").multi:
+        return [*engines]
+    if BACKENDS[0] not in engines:
+        raise ModelError(f"--tracker {tracker}: its networks run on {BACKENDS[0]} only")
+    return [BACKENDS[0]]
 
 
 def open_entrant(choice: Choice) -> Entrant:
@@ -106,7 +110,7 @@ def open_entrant(choice: Choice) -> Entrant:
         words = Words(shown, contestant.about, OPENCV, "")
         runner = partial(BareRunner, contestant.new_tracker, words)
         return Entrant(choice, shown, contestant.about, OPENCV, "", runner)
-    model = load_model(name, threads=choice.threads)
+    model = load_model(name, threads=choice.threads, backend=choice.backend)
     about = f"{model.model}, {model.backend} {model.precision}"
     runner = partial(SotRunner, model)
     return Entrant(choice, shown, about, model.backend, model.precision, runner)
@@ -124,8 +128,8 @@ def _require_known(name: str) -> None:
 
 
 def default_trackers(*, against_opencv: bool, nanotrack: Path | None, mot: bool) -> list[str]:
-    """What is measured when nobody names a tracker."""
-    chosen = [*TRACKERS]
+    """What is measured when nobody names a tracker: of ours, those whose weights are here."""
+    chosen = [*trackers_with_weights()]
     if against_opencv:
         chosen += [*OPENCV_TRACKERS, *([NANOTRACK] if nanotrack is not None else [])]
     if mot:

@@ -6,15 +6,19 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
-from tracker_ros.bench.entrants import OPENCV, Entrant, choose, default_trackers, open_entrant
+from tracker_ros.bench.entrants import Entrant, choose, default_trackers, open_entrant
 from tracker_ros.bench.films import CrowdFilm, Film, SceneFilm, SequenceFilm
 from tracker_ros.bench.memory import TrackerMemory, measure_memory
 from tracker_ros.bench.nodes import NodeFigures, NodeTask, measure_node, require_ros
 from tracker_ros.bench.rounds import ROUND, Heat, Lane
+from tracker_ros.bench.untrained import with_random_weights
 from tracker_ros.errors import DataError, ModelError
 from tracker_ros.evaluation.formats import load_sequences
 from tracker_ros.evaluation.opencv_trackers import NANOTRACK
+from tracker_ros.sot import TRACKERS
+from tracker_ros.sot.backends import BACKENDS
 
 SIZE = (640, 480)
 """Of the scene, where none is asked for."""
@@ -32,19 +36,27 @@ class Plan:
         beside = next(heat.lanes for heat in self.heats if lane in heat.lanes)
         return next(other for other in beside if other.targets == lane.targets)
 
+    def with_one_target(self, lane: Lane) -> Lane | None:
+        """The same tracker on the same frames with one target, when it ran and this has more."""
+        beside = next(heat.lanes for heat in self.heats if lane in heat.lanes)
+        alone = (o for o in beside if o.entrant is lane.entrant and o.targets == 1 < lane.targets)
+        return next(alone, None)
+
     def order(self, lane: Lane) -> tuple[int, int]:
         """By film, then by targets; the trackers stay in the order they were named in."""
         number = next(n for n, heat in enumerate(self.heats) if lane in heat.lanes)
         return number, lane.targets
 
 
-def prepare(args: argparse.Namespace) -> Plan:
-    """Load every tracker and open every film.
+def prepare(args: argparse.Namespace, folder: Path) -> Plan:
+    """Load every tracker and open every film; models that are made for it go into `folder`.
 
     Raises ModelError for a tracker or backend that is none or cannot be loaded, DataError for
     data that cannot be read and for options that contradict each other.
     """
     trackers = _trackers(args)
+    if args.untrained is not None:
+        trackers = with_random_weights(trackers, args.untrained, folder)
     choices = choose(trackers, args.backend, threads=args.threads, nanotrack=args.nanotrack)
     if args.data is not None:
         for choice in choices:
@@ -61,8 +73,10 @@ def prepare(args: argparse.Namespace) -> Plan:
     entrants = [open_entrant(choice) for choice in choices]
     single = [entrant for entrant in entrants if not entrant.choice.multi]
     several = [entrant for entrant in entrants if entrant.choice.multi]
-    if args.node and all(entrant.backend == OPENCV for entrant in single):
-        raise ModelError("--node runs single-object models of ours, and no --tracker is one")
+    if args.node and all(entrant.backend != BACKENDS[0] for entrant in single):
+        raise ModelError(
+            f"--node runs single-object models of ours on {BACKENDS[0]}, and no --tracker is one"
+        )
     sizes = list(dict.fromkeys(args.size or [SIZE]))
     encodings = list(dict.fromkeys(args.encoding))
     targets = sorted(set(args.targets))
@@ -85,6 +99,8 @@ def _trackers(args: argparse.Namespace) -> list[str]:
     extra = default_trackers(
         against_opencv=args.against == "opencv", nanotrack=args.nanotrack, mot=args.mot
     )
+    if args.untrained is not None and args.tracker is None:
+        extra = [*TRACKERS, *(name for name in extra if name not in TRACKERS)]
     if args.tracker is None:
         return extra if not args.nanotrack else _with_nanotrack(extra, args)
     ours = default_trackers(against_opencv=False, nanotrack=None, mot=False)
@@ -129,7 +145,7 @@ def _node_tasks(
                 args.reliability, args.threads,
             )
             for entrant in entrants
-            if entrant.backend != OPENCV
+            if entrant.backend == BACKENDS[0]
         ]  # fmt: skip
     return tasks
 

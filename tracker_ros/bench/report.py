@@ -15,7 +15,9 @@ from tracker_ros.bench.nodes import NodeFigures
 from tracker_ros.bench.rounds import Lane, Ratio, Surroundings, ratio
 from tracker_ros.bench.stages import STAGES
 
-COLUMNS = ("receive", "decode", "crop", "network", "postprocess", "track", "publish", "cpu")
+COLUMNS = (
+    *("receive", "decode", "crop", "network", "postprocess", "track", "publish", "rest", "cpu"),
+)
 """Figures of a frame in the order of the table, besides `whole`."""
 TITLES = {"postprocess": "post", "cpu": "CPU"}
 NONE = "-"
@@ -24,9 +26,13 @@ KEPT = 0.95
 LEGEND = """\
 Medians of the frames that count, milliseconds; p95 is of the whole frame. The warm-up does not
 count, nor the first frame of a round, when caches are full of another tracker. track is all from
-pixels to tracks, for all targets: crop, network and post are parts of it. CPU is the time of all
-threads in a whole frame. The ratio is that of whole frames, to the first line, in the same rounds:
-the median of the rounds, and from the 10th to the 90th percentile of them."""
+pixels to tracks, for all targets: crop, network and post are parts of it; rest is the whole frame
+without the network. CPU is the time of all threads in a whole frame. The ratio is that of whole
+frames, to the first line, in the same rounds: the median of the rounds, and from the 10th to the
+90th percentile of them."""
+ONE_LEGEND = """\
+x one: the ratio of whole frames to those of the same tracker with one target, in the same
+rounds."""
 IOU_LEGEND = """\
 IoU: mean overlap with the truth of the first target, 0 where the tracker calls it lost."""
 MEMORY_LEGEND = f"""\
@@ -59,6 +65,8 @@ class Row:
     reference: str
     """The tracker that the ratio is to."""
     ratio: Ratio
+    to_one: Ratio | None
+    """To the same tracker with one target; None where that did not run, or this is it."""
     iou: float | None
     """Mean overlap; None where no truth is known."""
     memory: TrackerMemory | None
@@ -76,15 +84,17 @@ class Benchmark:
     nodes: Sequence[NodeFigures]
 
 
-def make_row(lane: Lane, reference: Lane, memory: TrackerMemory | None) -> Row:
-    """Work the figures of a lane out."""
+def make_row(lane: Lane, reference: Lane, alone: Lane | None, memory: TrackerMemory | None) -> Row:
+    """Work the figures of a lane out; `alone`: the lane of its tracker with one target."""
     stages: dict[str, Summary | None] = {}
     for name in (*COLUMNS, "whole"):
         values = [getattr(times, name) for times in lane.times]
         known = [value for value in values if value is not None]
         stages[name] = _summary(known) if len(known) == len(values) else None
     iou = float(np.mean(lane.overlaps)) if lane.overlaps else None
-    return Row(lane, stages, reference.entrant.name, ratio(lane, reference), iou, memory)
+    to_one = None if alone is None else ratio(lane, alone)
+    quotient = ratio(lane, reference)
+    return Row(lane, stages, reference.entrant.name, quotient, to_one, iou, memory)
 
 
 def _summary(values: Sequence[float]) -> Summary:
@@ -130,6 +140,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "ratio_p10": row.ratio.p10,
         "ratio_p90": row.ratio.p90,
         "ratio_to": row.reference,
+        "ratio_to_one_target": row.to_one and row.to_one.median,
         "iou": row.iou,
         "iou_frames": len(lane.overlaps),
         "memory_mb": row.memory and asdict(row.memory),
@@ -151,6 +162,7 @@ def as_text(benchmark: Benchmark) -> str:
     for title, rows in groups.items():
         blocks.append(f"### {title}\n\n{_stage_table(rows)}")
     parts = [LEGEND] if benchmark.rows else []
+    parts += [ONE_LEGEND] * any(row.to_one is not None for row in benchmark.rows)
     parts += [IOU_LEGEND] * any(row.iou is not None for row in benchmark.rows)
     parts += [MEMORY_LEGEND] * any(row.memory is not None for row in benchmark.rows)
     if parts:
@@ -194,9 +206,10 @@ def _stage_table(rows: Sequence[Row]) -> str:
     names = [name for name in COLUMNS if any(row.stages[name] is not None for row in rows)]
     heading = ["tracker", "backend", *(TITLES.get(name, name) for name in names)]
     heading += ["whole", "p95", "ratio", "p10..p90"]
+    with_one = any(row.to_one is not None for row in rows)
     with_iou = any(row.iou is not None for row in rows)
     with_memory = any(row.memory is not None for row in rows)
-    heading += ["IoU"] * with_iou + ["MB"] * with_memory
+    heading += ["x one"] * with_one + ["IoU"] * with_iou + ["MB"] * with_memory
     lines = [heading]
     for row in rows:
         entrant, whole = row.lane.entrant, row.stages["whole"]
@@ -205,6 +218,7 @@ def _stage_table(rows: Sequence[Row]) -> str:
         cells += [milliseconds(row.stages[name]) for name in names]
         cells += [f"{whole.median:.2f}", f"{whole.p95:.2f}", f"{row.ratio.median:.2f}"]
         cells.append(f"{row.ratio.p10:.2f}..{row.ratio.p90:.2f}")
+        cells += [NONE if row.to_one is None else f"{row.to_one.median:.2f}"] * with_one
         cells += [NONE if row.iou is None else f"{row.iou:.3f}"] * with_iou
         cells += [_memory(row.memory)] * with_memory
         lines.append(cells)

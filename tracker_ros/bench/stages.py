@@ -8,6 +8,7 @@ track         pixels -> tracks: the three below, and the monitor of every target
   postprocess responses -> box; FAMNet: recovery and the management of its targets
 publish       tracks -> the serialized messages of ~/tracks and ~/status
 whole         all of it
+rest          all of it but the network
 """
 
 from __future__ import annotations
@@ -57,6 +58,11 @@ class FrameTimes:
     network: float | None = None
     postprocess: float | None = None
     """None: this tracker does not tell, or has no such stage."""
+
+    @property
+    def rest(self) -> float | None:
+        """The whole frame without the network."""
+        return None if self.network is None else self.whole - self.network
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,9 @@ class _Hearing:
 
     def on_ended(self, tracks: list[Track], reason: str) -> None:
         """Nobody ends targets here."""
+
+    def on_news(self, words: str) -> None:
+        """No target is late here."""
 
     def on_failure(self, reason: str, trace: str) -> None:
         """The tracker raised an error, or one of the methods here did."""

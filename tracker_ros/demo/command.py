@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tracker_ros.demo import mot_command
@@ -23,8 +24,9 @@ from tracker_ros.demo.sources import (
     source_arguments,
 )
 from tracker_ros.errors import DataError, TrackerRosError
+from tracker_ros.models.card import card_names, read_card
 from tracker_ros.mot.open import MULTI_TRACKERS
-from tracker_ros.sot import TRACKERS
+from tracker_ros.sot import DEFAULT_MODELS, TRACKERS
 
 DESCRIPTION = f"""\
 demo, demo sot
@@ -62,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tracker",
         metavar="NAME",
-        help=f"sot: {', '.join(TRACKERS)} (default: {TRACKER}); "
+        help=f"sot: {', '.join(TRACKERS)}, a model card's name, or the path of a card (.yaml) "
+        f"(default: {TRACKER}); "
         f"mot: {', '.join(MULTI_TRACKERS)} (default: {mot_command.TRACKER})",
     )
     parser.add_argument(
@@ -92,8 +95,7 @@ def run(args: argparse.Namespace) -> int:
         return mot_command.run(args)
     args.tracker = args.tracker or TRACKER
     try:
-        if args.tracker not in TRACKERS:
-            raise DataError(f"--tracker {args.tracker}: choose one of {', '.join(TRACKERS)}")
+        model = node_model(args.tracker)
         if args.detections is not None:
             raise DataError(f"--detections {args.detections} is for demo mot; give a --box here")
         # A camera is left to the camera process: two cannot have it.
@@ -114,13 +116,34 @@ def run(args: argparse.Namespace) -> int:
     )
     try:
         with ChildProcesses(environment) as processes:
-            return _follow(args, processes, logs)
+            return _follow(args, model, processes, logs)
     except KeyboardInterrupt:
         print("\ndemo: stopped")
         return EXIT_INTERRUPTED
 
 
-def _follow(args: argparse.Namespace, processes: ChildProcesses, logs: Path) -> int:
+def node_model(name: str) -> dict[str, str]:
+    """The node's parameters for a tracker, or a model card by its name or path.
+
+    Raises DataError when it is none of a single target, ModelError when its card or its weights are
+    not there.
+    """
+    choices = f"{', '.join(TRACKERS)}, or a model card of theirs by name or path (.yaml)"
+    if name not in (*TRACKERS, *card_names()) and not name.endswith((".yaml", ".yml")):
+        raise DataError(f"--tracker {name}: choose one of {choices}")
+    card = read_card(DEFAULT_MODELS.get(name, name))
+    if card.tracker not in TRACKERS:
+        raise DataError(f"--tracker {name} is a model of {card.tracker}; choose one of {choices}")
+    for role in card.files or ("search",):
+        card.graph(role)  # what is missing is told here, not in the log of the node
+    if name in TRACKERS:
+        return {"tracker": name}
+    return {"tracker": card.tracker, "model": str((card.folder / f"{card.name}.yaml").resolve())}
+
+
+def _follow(
+    args: argparse.Namespace, model: Mapping[str, str], processes: ChildProcesses, logs: Path
+) -> int:
     source = source_arguments(args)
     film = ["--record", str(args.out / "camera.mp4")] if args.camera is not None else []
     # With "=": a box over the left border begins with a minus, like an option.
@@ -131,7 +154,13 @@ def _follow(args: argparse.Namespace, processes: ChildProcesses, logs: Path) -> 
     node = processes.start(
         "node",
         "tracker_ros.cli",
-        ["sot", "--ros-args", "-r", "__node:=sot", "-p", f"tracker:={args.tracker}"],
+        [
+            "sot",
+            "--ros-args",
+            "-r",
+            "__node:=sot",
+            *(word for key, value in model.items() for word in ("-p", f"{key}:={value}")),
+        ],
         logs / "node.log",
     )
     operator = processes.start(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tracker_ros.evaluation import convert_command, mot_command, sot_command
+from tracker_ros.evaluation import convert_command, honesty_command, mot_command, sot_command
 
 DESCRIPTION = f"""\
 eval sot
@@ -15,13 +15,21 @@ eval mot
 
 {mot_command.DESCRIPTION}
 
+eval honesty
+
+{honesty_command.DESCRIPTION}
 eval convert
 
 {convert_command.DESCRIPTION}
-'eval sot --help', 'eval mot --help' and 'eval convert --help' list the options.
+'eval TASK --help', as in 'eval sot --help', lists the options.
 """
 
-TASKS = {"sot": sot_command, "mot": mot_command, "convert": convert_command}
+TASKS = {
+    "sot": sot_command,
+    "mot": mot_command,
+    "honesty": honesty_command,
+    "convert": convert_command,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     tasks = parser.add_subparsers(
-        dest="task", metavar="{sot,mot,convert}", required=True,
-        help="single- or multi-object trackers; or the form of a data set",
+        dest="task", metavar="{sot,mot,honesty,convert}", required=True,
+        help="single- or multi-object trackers; what is said of lost targets; or the form of data",
     )  # fmt: skip
     for name, command in TASKS.items():
         command.add_arguments(tasks.add_parser(name))

@@ -10,6 +10,7 @@ from tracker_ros.errors import ModelError
 from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS, OpenCVTracker
 from tracker_ros.models.card import card_names
 from tracker_ros.sot import TRACKERS, load_model
+from tracker_ros.sot.backends import AUTO
 from tracker_ros.sot.tracker import Tracker
 
 
@@ -25,11 +26,14 @@ class Contestant:
     """A tracker without a target yet: one for every sequence."""
 
 
-def open_contestant(name: str, *, threads: int = 0, nanotrack: Path | None = None) -> Contestant:
-    """Load a tracker (siamrpnpp, siamfc), a model card by name or .yaml path, or kcf, csrt, mil.
+def open_contestant(
+    name: str, *, threads: int = 0, backend: str = AUTO, nanotrack: Path | None = None
+) -> Contestant:
+    """Load a tracker of ours, a model card by name or .yaml path, or one of OpenCV's.
 
-    nanotrack: the folder of NanoTrack's networks; with it there is the tracker nanotrack, too.
-    Raises ModelError when there is none of that name or it cannot be loaded.
+    backend: what runs the networks of ours, see sot.backends. nanotrack: the folder of NanoTrack's
+    networks; with it there is the tracker nanotrack, too. Raises ModelError when there is none of
+    that name or it cannot be loaded, as without weights.
     """
     if name in OPENCV_TRACKERS:
         OpenCVTracker(name)  # an OpenCV without it is refused here, before anything runs
@@ -44,7 +48,7 @@ def open_contestant(name: str, *, threads: int = 0, nanotrack: Path | None = Non
         raise ModelError(
             f"no tracker '{name}'; there are {', '.join(choices)}, or the path of a card (.yaml)"
         )
-    loaded = load_model(name, threads=threads)
+    loaded = load_model(name, threads=threads, backend=backend)
     return Contestant(
         name=loaded.model if is_path else name,
         about=f"{loaded.model}, {loaded.backend} {loaded.precision}",
@@ -53,12 +57,12 @@ def open_contestant(name: str, *, threads: int = 0, nanotrack: Path | None = Non
 
 
 def open_contestants(
-    names: Sequence[str], *, threads: int = 0, nanotrack: Path | None = None
+    names: Sequence[str], *, threads: int = 0, backend: str = AUTO, nanotrack: Path | None = None
 ) -> tuple[Contestant, ...]:
     """Load all of them. Raises ModelError as `open_contestant`, and when two have one name."""
     contestants: dict[str, Contestant] = {}
     for name in names:
-        contestant = open_contestant(name, threads=threads, nanotrack=nanotrack)
+        contestant = open_contestant(name, threads=threads, backend=backend, nanotrack=nanotrack)
         if contestant.name in contestants:
             raise ModelError(f"--tracker {name}: '{contestant.name}' is named twice")
         contestants[contestant.name] = contestant

@@ -28,7 +28,8 @@ from tracker_ros.evaluation.protocol import Protocol
 from tracker_ros.evaluation.report import Conditions, TrackerResult, as_json, as_table
 from tracker_ros.evaluation.vot_multistart import MultiStartProtocol
 from tracker_ros.evaluation.vot_supervised import CHALLENGES, SupervisedProtocol
-from tracker_ros.sot import TRACKERS
+from tracker_ros.sot import TRACKERS, trackers_with_weights
+from tracker_ros.sot.backends import AUTO, BACKENDS
 
 PROTOCOLS = ("visible", "otb", "lasot", "got10k", "vot-supervised", "vot-multistart")
 
@@ -84,8 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME",
         help=f"{', '.join((*TRACKERS, *OPENCV_TRACKERS, NANOTRACK))}, a model card's name, or the "
-        f"path of a card (.yaml); repeat it to compare (default: {' and '.join(TRACKERS)})",
+        "path of a card (.yaml); repeat it to compare (default: those of "
+        f"{', '.join(TRACKERS)} whose weights are here)",
     )
+    parser.add_argument(
+        "--backend", choices=(AUTO, *BACKENDS), default=AUTO,
+        help=f"what runs the networks of ours (default: {AUTO}, which is {BACKENDS[0]})",
+    )  # fmt: skip
     parser.add_argument(
         "--nanotrack", type=Path, metavar="DIR",
         help="folder of NanoTrack's backbone and head (ONNX), for --tracker nanotrack",
@@ -121,7 +127,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything, then measure or read, print the table and write the JSON."""
     require_writable_json(args.json)
-    path = where_the_truth_is(args, threads=args.threads > 0, repeat=args.repeat > 1)
+    path = where_the_truth_is(
+        args, threads=args.threads > 0, backend=args.backend != AUTO, repeat=args.repeat > 1
+    )
     if args.nanotrack is not None and NANOTRACK not in (args.tracker or ()):
         raise DataError(
             f"--nanotrack {args.nanotrack}: add --tracker {NANOTRACK}, else nothing uses it"
@@ -133,8 +141,9 @@ def run(args: argparse.Namespace) -> int:
     write = _writer(args.save, protocol)
     if args.results is None:
         contestants = open_contestants(
-            args.tracker or TRACKERS, threads=args.threads, nanotrack=args.nanotrack
-        )
+            args.tracker or trackers_with_weights(), threads=args.threads,
+            backend=args.backend, nanotrack=args.nanotrack,
+        )  # fmt: skip
         for contestant in contestants:  # a card says what its model is called
             if args.save is not None and not is_file_name(contestant.name):
                 raise DataError(

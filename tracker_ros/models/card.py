@@ -7,6 +7,7 @@ files of a card lie in weights/ beside it.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 
 from tracker_ros.errors import ModelError
+from tracker_ros.models.reading import NAME, read_fields
 
 MODELS = Path(__file__).parent
 
@@ -44,7 +46,7 @@ class Card:
 
     name: str
     tracker: str
-    """Which tracker runs it: siamfc, siamrpnpp."""
+    """Which tracker runs it: siamrpnpp, siamfc, spm, atom, famnet."""
     paper: str
     backbone: str
     licence: str
@@ -77,19 +79,63 @@ class Card:
             raise ModelError(
                 f"model '{self.name}' has no '{role}' graph; it has {sorted(self.files)}"
             )
-        path = self.folder / "weights" / f"{self.name}.{role}.onnx"
-        if not path.exists():
-            raise ModelError(
-                f"model '{self.name}': the file {path} is missing; install the package again, "
-                "or make it with `./run train`"
-            )
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        path = self.graph_path(role)
+        again = "install the package again"
+        if self.folder != MODELS:
+            again = "import, export or train it again"
+        if not os.path.isfile(path):
+            raise ModelError(f"model '{self.name}': the file {path} is missing; {again}")
+        try:
+            found = file_sha256(path)
+        except OSError as error:
+            raise ModelError(f"model '{self.name}': {path} cannot be read: {error}") from error
         if found != self.files[role]:
             raise ModelError(
                 f"model '{self.name}': {path} is damaged (sha256 {found[:12]}..., its card says "
-                f"{self.files[role][:12]}...); install the package again"
+                f"{self.files[role][:12]}...); {again}"
             )
         return path
+
+    def graph_path(self, role: str) -> Path:
+        """Where the graph of a role lies, or would."""
+        return self.folder / "weights" / f"{self.name}.{role}.onnx"
+
+    @property
+    def weights_path(self) -> Path:
+        """Where the weights lie that an imported model was exported from, or would."""
+        return self.folder / "weights" / f"{self.name}.safetensors"
+
+    @property
+    def graphs_here(self) -> bool:
+        """Whether every graph on the card has its file; their content is not looked at."""
+        return bool(self.files) and all(os.path.isfile(self.graph_path(r)) for r in self.files)
+
+    def as_yaml(self) -> str:
+        """The text of the card's file. What is empty and may be left out is left out."""
+        content = {}
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Checkpoint):
+                value = {key: v for key, v in dataclasses.asdict(value).items() if v}
+            required = each.default is dataclasses.MISSING is each.default_factory
+            if each.name != "folder" and (value or required):
+                content[each.name] = _as_lists(value)
+        return yaml.safe_dump(content, sort_keys=False, width=100, allow_unicode=True)
+
+
+def _as_lists(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _as_lists(item) for key, item in value.items()}
+    return [_as_lists(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file, in hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def user_folder() -> Path:
@@ -112,21 +158,14 @@ def read_card(name: str) -> Card:
     path = Path(name)
     if not name.endswith((".yaml", ".yml")):
         own = user_folder() / f"{name}.yaml"
-        path = own if own.exists() else MODELS / f"{name}.yaml"
-    if not path.exists():
+        path = own if os.path.isfile(own) else MODELS / f"{name}.yaml"
+        if not NAME.fullmatch(name) or not os.path.isfile(path):
+            raise ModelError(f"no model '{name}'; there are {', '.join(card_names())}")
+    elif not os.path.isfile(path):
         raise ModelError(
             f"no model '{name}' ({path} does not exist); there are {', '.join(card_names())}"
         )
-    try:
-        content = yaml.safe_load(path.read_text())
-        content["trained_on"] = tuple(content["trained_on"])
-        checkpoint = content.pop("checkpoint", None)
-        if checkpoint is not None:
-            given: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in checkpoint.items()
-            }
-            content["checkpoint"] = Checkpoint(**given)
-        return Card(**content, folder=path.parent)
-    except (yaml.YAMLError, OSError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise ModelError(f"the model card {path} is not valid: {error}") from error
+    fields = read_fields(path)
+    if "checkpoint" in fields:
+        fields["checkpoint"] = Checkpoint(**fields["checkpoint"])
+    return Card(**fields, folder=path.parent)

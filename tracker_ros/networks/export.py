@@ -1,16 +1,15 @@
 """From a trained network to the ONNX graphs that trackers run.
 
-Static shapes but for a batch, opset 17, plain operators (TensorRT 8.5's set). Weights are stored
-as float16 with a Cast and a factor, which ONNX Runtime folds away when it loads the file: half the
-size on disk, float32 arithmetic.
+Static shapes but for a batch, opset 17, plain operators (TensorRT 8.5's set). Weights of models
+that ship are stored as float16 with a Cast and a factor, which ONNX Runtime folds away when it
+loads the file: half the size on disk, float32 arithmetic. Rounding leaves three digits of them, so
+official weights that are imported stay float32: their graphs give what the authors' code gives.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, cast
 
 import numpy as np
 import onnx
@@ -18,37 +17,14 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from tracker_ros.networks.parts import Parts, siamese_parts
 from tracker_ros.networks.siamfc import SiamFC
 from tracker_ros.networks.siamrpn import SiamRPN
+from tracker_ros.networks.siamrpn_merged import siamrpn_parts
 
 OPSET = 17
-TEMPLATE = 127
 BATCH = "batch"
 """Name of the axis that is left free, where one is."""
-
-
-class Siamese(Protocol):
-    """A network of two branches and their correlation: three graphs."""
-
-    def template(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Kernels of a template crop."""
-
-    def features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Features of search crops."""
-
-    def match(self, kernels: Sequence[Tensor], features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Outputs of the head."""
-
-
-class _Part(nn.Module):
-    """One of the functions of a network as a graph of its own."""
-
-    def __init__(self, network: nn.Module, part: Callable[..., tuple[Tensor, ...]]) -> None:
-        super().__init__()
-        self.network, self._part = network, part
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return self._part(*inputs)
 
 
 def export_graph(
@@ -59,10 +35,11 @@ def export_graph(
     path: Path,
     *,
     batches: bool = False,
+    half: bool = True,
 ) -> None:
-    """Write a module as an ONNX graph, its weights as float16; the arguments give the shapes.
+    """Write a module as an ONNX graph; the arguments give the shapes.
 
-    batches: leave the first axis of every input and output free.
+    batches: leave the first axis of every input and output free. half: store weights as float16.
     """
     axes = {name: {0: BATCH} for name in (*inputs, *outputs)} if batches else None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +55,8 @@ def export_graph(
             dynamo=False,
             dynamic_axes=axes,
         )
-    store_weights_as_float16(path)
+    if half:
+        store_weights_as_float16(path)
 
 
 def store_weights_as_float16(path: Path) -> None:
@@ -111,45 +89,32 @@ def store_weights_as_float16(path: Path) -> None:
     onnx.save(model, str(path))
 
 
-def export_siamese(
-    network: nn.Module, instance: int, outputs: list[str], stem: Path, *, rows: int = 1
-) -> tuple[str, ...]:
-    """Write the three graphs STEM.ROLE.onnx of a Siamese network and return their roles.
+def export_parts(parts: Parts, stem: Path, *, half: bool = True) -> tuple[str, ...]:
+    """Write every part of a network as a graph STEM.ROLE.onnx and return their roles.
 
-    template (1, 3, 127, 127) -> kernel_0, ...; search (batch, 3, instance, instance) ->
-    feature_0, ...; these kernels and features -> `outputs`. Features are the costly part, and
-    batches of any size share a pass; `match` is of one target, whose search has `rows` crops.
+    half: store weights as float16.
     """
-    network = network.eval().cpu().float()
-    siamese = cast(Siamese, network)
-    template = torch.zeros(1, 3, TEMPLATE, TEMPLATE)
-    search = torch.zeros(rows, 3, instance, instance)
-    with torch.no_grad():
-        kernels, features = siamese.template(template), siamese.features(search)
-    names = [f"kernel_{i}" for i in range(len(kernels))]
-    found = [f"feature_{i}" for i in range(len(features))]
-    part = _Part(network, siamese.template).eval()
-    export_graph(part, (template,), ["template"], names, graph_path(stem, "template"))
-    part = _Part(network, siamese.features).eval()
-    export_graph(part, (search,), ["search"], found, graph_path(stem, "search"), batches=True)
-
-    def match(*inputs: Tensor) -> tuple[Tensor, ...]:
-        return siamese.match(inputs[: len(names)], inputs[len(names) :])
-
-    part = _Part(network, match).eval()
-    inputs = (*kernels, *features)
-    export_graph(part, inputs, [*names, *found], outputs, graph_path(stem, "match"))
-    return ("template", "search", "match")
+    for role, part in parts.items():
+        export_graph(
+            part.module.eval(), part.arguments, [*part.inputs], [*part.outputs],
+            graph_path(stem, role), batches=part.batches, half=half,
+        )  # fmt: skip
+    return tuple(parts)
 
 
-def export_siamrpn(network: SiamRPN, instance: int, stem: Path) -> tuple[str, ...]:
-    """Write the graphs of SiamRPN++, for search crops of `instance` pixels; outputs cls, loc."""
-    return export_siamese(network, instance, ["cls", "loc"], stem)
+def export_siamrpn(
+    network: SiamRPN, instance: int, stem: Path, *, lost_instance: int = 0, half: bool = True
+) -> tuple[str, ...]:
+    """Write the graphs of SiamRPN++, see `siamrpn_parts`; half: store weights as float16."""
+    return export_parts(siamrpn_parts(network, instance, lost_instance), stem, half=half)
 
 
-def export_siamfc(network: SiamFC, scales: int, stem: Path, instance: int = 255) -> tuple[str, ...]:
+def export_siamfc(
+    network: SiamFC, scales: int, stem: Path, instance: int = 255, *, half: bool = True
+) -> tuple[str, ...]:
     """Write the graphs of SiamFC, for a pyramid of `scales` crops; output response."""
-    return export_siamese(network, instance, ["response"], stem, rows=scales)
+    parts = siamese_parts(network, instance, ["response"], rows=scales)
+    return export_parts(parts, stem, half=half)
 
 
 def graph_path(stem: Path, role: str) -> Path:

@@ -87,6 +87,7 @@ def read_detector_parameters(store: ParameterStore) -> DetectorParameters:
         reliability=value("reliability"),
         history_frames=1,
         history_bytes=0,
+        history_seconds=0.0,
         camera_rate=value("camera_rate"),
         wanted=Wanted(value("min_score"), value("nms_iou"), only),
         hog=HogSettings(

@@ -153,24 +153,38 @@ def _judge_camera(
 
 
 def targets_status(
-    name: str, last: LastFrame | None, notice: str, worker: WorkerThread | None
-) -> DiagnosticStatus:
-    """How the targets are; `notice` is why there are none, if something ended them."""
+    name: str, last: LastFrame | None, notice: str, worker: WorkerThread | None,
+    refused: Problems,
+) -> DiagnosticStatus:  # fmt: skip
+    """How the targets are; `notice` is why there are none, if something ended them.
+
+    refused: requests that came by topic, so that nobody was answered.
+    """
+    tracks = [] if last is None else last.tracks
+    values = {f"target {t.id}": f"{t.label} {t.state.name} {t.reason}".strip() for t in tracks}
+    values |= {f"refused: {cause}": words for cause, words in refused.values().items()}
+    level, words = _judge_targets(last, notice, worker)
+    if level == OK and refused.recent():
+        return status(name, WARN, refused.recent(), values)
+    return status(name, level, words, values)
+
+
+def _judge_targets(
+    last: LastFrame | None, notice: str, worker: WorkerThread | None
+) -> tuple[Any, str]:
     if last is None or not last.tracks:
-        return status(name, OK, notice or "no target", {})
-    values = {f"target {t.id}": f"{t.label} {t.state.name} {t.reason}".strip() for t in last.tracks}
+        return OK, notice or "no target"
     age = perf_counter() - last.published
     if age > SILENCE:
         enabled = worker is not None and worker.enabled
         words = f"these states are {age:.0f} s old: " + (
             "no image has been tracked since" if enabled else "tracking is disabled"
         )
-        return status(name, WARN if enabled else OK, words, values)
+        return WARN if enabled else OK, words
     lost = [t for t in last.tracks if t.state is TrackState.LOST]
     if lost:
-        words = "; ".join(f"target {t.id} is LOST: {t.reason}" for t in lost)
-        return status(name, WARN, words, values)
-    return status(name, OK, f"{len(last.tracks)} followed", values)
+        return WARN, "; ".join(f"target {t.id} is LOST: {t.reason}" for t in lost)
+    return OK, f"{len(last.tracks)} followed"
 
 
 def array(stamp: Any, statuses: list[DiagnosticStatus]) -> DiagnosticArray:

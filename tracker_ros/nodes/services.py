@@ -78,6 +78,7 @@ class TargetServices(WorkerServices):
             worker = self._active()
             accepted = answer(worker.set_target(read()))
             response.success, response.id, response.message = True, accepted.id, accepted.message
+            response.late = accepted.late
         except TrackerRosError as error:
             response.message = str(error)
         except Exception as error:  # whatever a request holds, it must not end the node

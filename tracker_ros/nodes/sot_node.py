@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 
+from tracker_ros.errors import TargetError
 from tracker_ros.nodes import diagnostics
+from tracker_ros.nodes.click_input import ClickInput
 from tracker_ros.nodes.detections_input import DetectionsInput
 from tracker_ros.nodes.loading import load_with_progress
+from tracker_ros.nodes.model_change import ModelChange
 from tracker_ros.nodes.node_parameters import NodeParameters, checker
 from tracker_ros.nodes.outputs import Outputs
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.services import TargetServices
 from tracker_ros.nodes.watching import WatchingNode, create_node
+from tracker_ros.pipeline.click import Click, Clicked, find_clicked
 from tracker_ros.pipeline.frames import FrameHistory
 from tracker_ros.pipeline.handover import RecentArrays
+from tracker_ros.pipeline.model_choice import followed, refuse_model
 from tracker_ros.pipeline.requests import Identities, TargetRequest
 from tracker_ros.pipeline.sot_parameters import (
     CHOICES,
     SotParameters,
     declare_sot_parameters,
     read_sot_parameters,
+    thresholds_of_card,
 )
 from tracker_ros.pipeline.sot_worker import Processed, TrackingWorker
-from tracker_ros.sot import LoadedModel, load_model
+from tracker_ros.sot import DEFAULT_MODELS, LoadedModel, load_model
 from tracker_ros.track import Track
 
 
@@ -38,8 +49,12 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         super().__init__("sot")
 
     def _declare(self) -> None:
-        declare_sot_parameters(NodeParameters(self))
+        store = NodeParameters(self)
+        declare_sot_parameters(store)
+        self._card_thresholds = thresholds_of_card(store)
+        """Of the model in use: what differs from them was set by somebody."""
         self.add_on_set_parameters_callback(checker(CHOICES))
+        self.add_on_set_parameters_callback(self._check_model)
 
     def _read(self) -> SotParameters:
         return read_sot_parameters(NodeParameters(self))
@@ -49,14 +64,16 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         self._identities = Identities()
         self._recent = RecentArrays(self.resolve_topic_name("detections"))
         self._target_services = TargetServices(self, self._active_worker, self._named)
+        self._clicks = ClickInput(
+            self, self._clicked, lambda request: self._active_worker().set_target(request),
+            lambda: self._settings.click_size,
+        )  # fmt: skip
+        self._change = ModelChange(self, self._on_model_changed)
+        self._loaded, self._unloadable = "", ""
 
     def _load(self, parameters: SotParameters, tell: Callable[[str], None]) -> LoadedModel:
-        name = parameters.model
-        loaded = load_with_progress(
-            name, lambda: load_model(name, threads=parameters.threads), tell
-        )
-        if loaded.tracker != parameters.tracker:
-            self.get_logger().info(f"model {loaded.model} is of the tracker {loaded.tracker}")
+        loaded = load(parameters, tell)
+        self._use(parameters.model, loaded)
         return loaded
 
     def _make_worker(
@@ -69,6 +86,85 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
 
     def _tune(self, worker: TrackingWorker, parameters: SotParameters) -> None:
         worker.tune(parameters.thresholds, parameters.max_targets)
+        self._change_model()
+
+    def destroy_node(self) -> None:
+        """End the worker, then leave the graph."""
+        self._clicks.close()
+        super().destroy_node()
+
+    # --- another model while active ----------------------------------------------------------
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the worker and subscribe; with another model, when it is loaded."""
+        result = super().on_activate(state)
+        self._change_model()  # one that was asked for while inactive
+        return result
+
+    def _check_model(self, parameters: list[Any]) -> SetParametersResult:
+        given = {parameter.name: str(parameter.value) for parameter in parameters}
+        if not given.keys() & {"tracker", "model"}:
+            return SetParametersResult(successful=True)
+        now = NodeParameters(self).value
+        reason = refuse_model(
+            given.get("tracker", now("tracker")), given.get("model", now("model")),
+            tracker_is_asked_for="tracker" in given,
+        )  # fmt: skip
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    def _change_model(self) -> None:
+        """Begin to load what the parameters ask for, unless it is there or on its way."""
+        p, worker = self._settings, self._worker
+        if p.model == self._loaded:
+            self._unloadable = ""
+        elif worker is not None and not self._change.busy and p.model != self._unloadable:
+            self.get_logger().info(f"loading {p.model}; {self._loaded} goes on meanwhile")
+            self._change.begin(p.model, lambda tell: self._replace_model(worker, p, tell))
+
+    def _replace_model(
+        self, worker: TrackingWorker, parameters: SotParameters, tell: Callable[[str], None]
+    ) -> None:
+        """On the thread of the change."""
+        loaded = load(parameters, tell)
+        wanted = self._settings.thresholds
+        new = followed(lambda n: getattr(wanted, n.removeprefix("monitor.")),
+                       self._card_thresholds, loaded.thresholds)  # fmt: skip
+        thresholds = dataclasses.replace(
+            wanted, **{name.removeprefix("monitor."): value for name, value in new.items()}
+        )
+
+        def then() -> None:  # between two frames: what is published names what is used
+            self._model = loaded
+
+        worker.change_model(loaded, thresholds, then)
+
+    def _on_model_changed(self, name: str, error: Exception | None) -> None:
+        if error is None and self._model is not None:
+            self._use(name, self._model)
+            self.get_logger().info(f"{self._model.tracker} ({self._model.model}) goes on from now")
+        elif error is not None and not isinstance(error, TargetError):  # else: deactivated
+            self._failures.add("model", f"{error}; {self._loaded} goes on")
+            self._unloadable = name
+            if self._settings.model == name and self._model is not None:
+                own = self._loaded == DEFAULT_MODELS.get(self._model.tracker)
+                self._set(tracker=self._model.tracker, model="" if own else self._loaded)
+        self._change_model()  # perhaps another was asked for meanwhile
+
+    def _use(self, name: str, model: LoadedModel) -> None:
+        """Have the parameters say what is in use; thresholds that nobody has set are its card's."""
+        now = NodeParameters(self).value
+        values = followed(now, self._card_thresholds, model.thresholds)
+        self._loaded, self._card_thresholds = name, model.thresholds
+        if now("tracker") != model.tracker:
+            self.get_logger().info(f"model {model.model} is of the tracker {model.tracker}")
+            values["tracker"] = model.tracker
+        self._set(**values)
+
+    def _set(self, **values: Any) -> None:
+        parameters = [Parameter(name, value=value) for name, value in values.items()]
+        result = self.set_parameters_atomically(parameters)
+        if not result.successful:
+            self.get_logger().warning(f"parameters stay as they are: {result.reason}")
 
     # --- identities of other nodes -----------------------------------------------------------
 
@@ -96,6 +192,12 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         assert self._history is not None  # asked for after the worker, and both live together
         return self._recent.request(id, self._history)
 
+    def _clicked(self, click: Click) -> Clicked:
+        """What a click is on. Raises TargetError."""
+        self._active_worker()
+        assert self._history is not None  # as above
+        return find_clicked(click, self._history, self._recent)
+
     # --- on the worker's thread --------------------------------------------------------------
 
     def on_processed(self, processed: Processed) -> None:
@@ -112,6 +214,10 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         with self._allowing_shutdown():
             self._outputs.publish_ended(tracks, self._model, self._counters)
 
+    def on_news(self, words: str) -> None:
+        """Something happened between two frames."""
+        self.get_logger().info(words)
+
     # --- once in a while ---------------------------------------------------------------------
 
     def _publish_alive(self, model: LoadedModel) -> None:
@@ -119,17 +225,27 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
 
     def _statuses(self, name: str) -> list[DiagnosticStatus]:
         last = self._outputs.last
+        loading = self._change.words
+        phase = f"{self._phase}, {loading}" if loading else self._phase
         return [
             diagnostics.node_status(
-                f"{name}: node", self._phase, self.failure, self._model, self._worker,
+                f"{name}: node", phase, self.failure, self._model, self._worker,
                 self._failures,
             ),
             diagnostics.camera_status(
                 f"{name}: images", self._camera, self._counters, self._rejections,
                 self._settings.camera_rate, last,
             ),
-            diagnostics.targets_status(f"{name}: targets", last, self._notice, self._worker),
+            diagnostics.targets_status(
+                f"{name}: targets", last, self._notice, self._worker, self._clicks.refused
+            ),
         ]  # fmt: skip
+
+
+def load(parameters: SotParameters, tell: Callable[[str], None]) -> LoadedModel:
+    """Load the model of the parameters. Raises ModelError."""
+    name = parameters.model
+    return load_with_progress(name, lambda: load_model(name, threads=parameters.threads), tell)
 
 
 def create() -> SotNode | None:

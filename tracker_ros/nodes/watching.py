@@ -142,7 +142,7 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
         self._counters, self._notice = Counters(), ""
         self._rejections.clear()
         self._failures.clear()
-        self._history = FrameHistory(p.history_frames, p.history_bytes)
+        self._history = FrameHistory(p.history_frames, p.history_bytes, p.history_seconds)
         self._worker = self._make_worker(p, self._model, self._history)
         self._intake = self._make_intake(self._worker)
         self._worker.start()
@@ -266,7 +266,7 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
         if self._worker is None or self._history is None:
             return
         self._tune(self._worker, p)
-        self._history.resize(p.history_frames, p.history_bytes)
+        self._history.resize(p.history_frames, p.history_bytes, p.history_seconds)
         if (p.transport, p.reliability) != (before.transport, before.reliability):
             self._open_inputs(p)
 

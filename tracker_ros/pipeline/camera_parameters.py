@@ -23,6 +23,7 @@ class CameraParameters:
     reliability: str
     history_frames: int
     history_bytes: int
+    history_seconds: float
     camera_rate: float
     """Hz; 0: as camera_info says."""
 
@@ -36,6 +37,8 @@ def declare_camera_parameters(store: ParameterStore, history: str) -> None:
             "offers), reliable, best_effort")  # fmt: skip
     declare("history_frames", 60, f"images kept {history}", (0, 1000))
     declare("history_megabytes", 256, "at most so much of them", (0, 8192))
+    declare("history_seconds", 5.0, "none that is so much older than the newest",
+            (0.0, 3600.0))  # fmt: skip
     declare("camera_rate", 0.0, "rate of the camera in Hz, to tell when images are lost; "
             "0: as camera_info says", (0.0, 1000.0))  # fmt: skip
 
@@ -46,7 +49,9 @@ def read_camera_parameters(store: ParameterStore, choices: Choices) -> dict[str,
         refusal = refuse(choices, name, store.value(name))
         if refusal:
             raise ParameterError(refusal)
-    names = ("autostart", "transport", "reliability", "history_frames", "camera_rate")
+    names = (
+        "autostart", "transport", "reliability", "history_frames", "history_seconds", "camera_rate",
+    )  # fmt: skip
     return {
         **{name: store.value(name) for name in names},
         "history_bytes": store.value("history_megabytes") << 20,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -37,19 +38,20 @@ class Frame:
 class FrameHistory:
     """The frames of the last moments, in the order of their stamps; safe between threads.
 
-    Bounded by number and by bytes: what is over goes, the oldest first.
+    Bounded by number, by bytes and by seconds before the newest; the oldest go first.
     """
 
-    def __init__(self, max_frames: int, max_bytes: int) -> None:
-        self._max_frames, self._max_bytes = max_frames, max_bytes
+    def __init__(self, max_frames: int, max_bytes: int, max_seconds: float = math.inf) -> None:
+        self._max_frames, self._max_bytes, self._max_seconds = max_frames, max_bytes, max_seconds
         self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def resize(self, max_frames: int, max_bytes: int) -> None:
+    def resize(self, max_frames: int, max_bytes: int, max_seconds: float = math.inf) -> None:
         """Change the bounds."""
         with self._lock:
             self._max_frames, self._max_bytes = max_frames, max_bytes
+            self._max_seconds = max_seconds
             self._shrink()
 
     def add(self, frame: Frame) -> None:
@@ -91,6 +93,12 @@ class FrameHistory:
         frame = min(beside, key=lambda frame: abs(_stamp(frame) - ns), default=None)
         return frame if frame is not None and abs(_stamp(frame) - ns) <= tolerance else None
 
+    def period(self) -> int:
+        """Nanoseconds from frame to frame, on average of those held; 0 where there is only one."""
+        with self._lock:
+            gaps = len(self._frames) - 1
+            return (_stamp(self._frames[-1]) - _stamp(self._frames[0])) // gaps if gaps > 0 else 0
+
     def after(self, ns: int) -> list[Frame]:
         """The frames stamped later than `ns`, the oldest first."""
         with self._lock:
@@ -100,7 +108,9 @@ class FrameHistory:
     def _shrink(self) -> None:
         # The newest frame stays whatever the bounds: a target is set on it.
         while len(self._frames) > 1 and (
-            len(self._frames) > self._max_frames or self._bytes > self._max_bytes
+            len(self._frames) > self._max_frames
+            or self._bytes > self._max_bytes
+            or _stamp(self._frames[-1]) - _stamp(self._frames[0]) > self._max_seconds * 1e9
         ):
             self._bytes -= len(self._frames.popleft().raw)
 

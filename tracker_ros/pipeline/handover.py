@@ -56,6 +56,12 @@ class RecentArrays:
             named = named or array
         raise TargetError(self._refusal(id) if named is None else _gone(id, named, history))
 
+    def near(self, ns: int, tolerance: int) -> DetectionArray | None:
+        """The array whose stamp is nearest, at most `tolerance` nanoseconds away, or None."""
+        array = min(self._arrays, key=lambda a: abs(a.header.ns - ns), default=None)
+        close = array is not None and abs(array.header.ns - ns) <= tolerance
+        return array if close else None
+
     def _refusal(self, id: str) -> str:
         if not self._arrays:
             return (

@@ -149,6 +149,10 @@ class Messages:
             peak_ratio=float(track.evidence.peak_ratio),
             size_change=float(track.evidence.size_change),
             contrast=float(track.evidence.contrast),
+            drift=float(track.evidence.drift),
+            jump=float(track.evidence.jump),
+            inside=float(track.evidence.inside),
+            likeness=float(track.evidence.likeness),
             age=track.age,
             frames_since_seen=track.frames_since_seen,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
+from tracker_ros.pipeline.frames import Frame, FrameHistory, seconds
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Accepted:
 
     id: str
     message: str
+    late: float = 0.0
+    """Seconds from the image it was set on to the newest."""
 
 
 class Identities:
@@ -69,3 +72,30 @@ class Identities:
                 "object's too; give the identities a prefix (parameter id_prefix of mot_node)"
             )
         self._handed_over.add(id)
+
+
+def find_frame(history: FrameHistory, stamp: int) -> Frame:
+    """The image with exactly this stamp (nanoseconds), or the newest for 0.
+
+    Raises TargetError, saying what the history holds, when it is not there.
+    """
+    newest, oldest = history.newest(), history.oldest()
+    if newest is None or oldest is None:
+        raise TargetError("no image has arrived yet; is the camera publishing?")
+    frame = history.at(stamp) if stamp else newest
+    if frame is not None:
+        return frame
+    first, last = oldest.header.ns, newest.header.ns
+    if stamp < first:
+        why = (
+            f"it is {(first - stamp) / 1e9:.2f} s older; more are kept with the parameters "
+            "history_frames, history_megabytes and history_seconds"
+        )
+    elif stamp > last:
+        why = f"it is {(stamp - last) / 1e9:.2f} s later; copy the stamp of an image that came"
+    else:
+        why = "copy the stamp of the image, to the nanosecond"
+    raise TargetError(
+        f"no image is stamped {seconds(stamp)}; the history holds "
+        f"{seconds(first)} to {seconds(last)}: {why}"
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,18 +12,19 @@ from typing import Protocol
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import UInt8Image
-from tracker_ros.pipeline.frames import Frame, FrameHistory, seconds
+from tracker_ros.pipeline.catch_up import CatchUp
+from tracker_ros.pipeline.frames import Frame, FrameHistory
 from tracker_ros.pipeline.images import ImageError, Stamped
-from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest
+from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest, find_frame
 from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.sot import LoadedModel
+from tracker_ros.sot.first_picture import FirstPicture
 from tracker_ros.sot.monitor import Thresholds
 from tracker_ros.sot.passes import run_together
 from tracker_ros.sot.target import Target
+from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.track import StageTimes, Track
 
-CATCH_UP_STEPS = 30
-"""A target set on an old image reaches the present in at most so many frames."""
 ASPECT_TOLERANCE = 0.02
 """A new image size of the same aspect ratio, within this share, shows the same view."""
 
@@ -63,6 +64,9 @@ class Listener(Protocol):
     def on_ended(self, tracks: list[Track], reason: str) -> None:
         """Targets have ended, between two frames; `tracks` are their last, LOST."""
 
+    def on_news(self, words: str) -> None:
+        """Something happened between two frames that is worth a line in a log."""
+
     def on_failure(self, reason: str, trace: str) -> None:
         """A tracker raised an error; its target is LOST, the others go on."""
 
@@ -80,6 +84,10 @@ class TrackingWorker(WorkerThread):
         self._identities, self._listener = identities, listener
         self._thresholds, self._max_targets = thresholds, max_targets
         self._targets: dict[str, Target] = {}
+        self._late: deque[CatchUp] = deque()
+        """Those that are on their way to the present; the one whose turn is next comes first."""
+        self._owed = False
+        """Whether a frame was tracked since the last step of a late one."""
         self._size: tuple[int, int] | None = None
         self._slot: Frame | None = None
 
@@ -114,11 +122,56 @@ class TrackingWorker(WorkerThread):
 
         self._submit(apply)
 
+    def change_model(
+        self, model: LoadedModel, thresholds: Thresholds, then: Callable[[], None]
+    ) -> None:
+        """Follow the targets with another model from the next frame on; they keep their identities.
+
+        Returns when that is done; `then` is called at that moment, on the worker's thread. The
+        targets are learned on the thread of the caller, while the former model goes on; it stays
+        where that raises. Raises TargetError when the worker is stopped.
+        """
+        firsts = self._submit(lambda: {id: t.first for id, t in self._targets.items()}).result()
+        taught = {id: (first, self._taught(model, first)) for id, first in firsts.items()}
+
+        def swap() -> None:
+            trackers = {}
+            for id, target in self._targets.items():
+                first, tracker = taught.get(id, (None, None))
+                if tracker is None or first is not target.first:  # set or rescaled meanwhile
+                    tracker = self._taught(model, target.first)
+                trackers[id] = tracker
+            for id, tracker in trackers.items():
+                self._targets[id].change(tracker, thresholds)
+            self._model, self._thresholds = model, thresholds
+            then()
+
+        self._submit(swap).result()
+
+    @staticmethod
+    def _taught(model: LoadedModel, first: FirstPicture | None) -> SearchingTracker:
+        tracker = model.new_tracker()
+        assert first is not None  # every target of a worker was started
+        first.teach(tracker)
+        return tracker
+
     # --- on the worker's thread --------------------------------------------------------------
 
     def _take(self) -> Callable[[], None] | None:
+        if self._late and self.enabled and (self._slot is None or self._may_catch_up()):
+            self._owed = False
+            return self._catch_up
         frame, self._slot = self._slot, None
+        self._owed = frame is not None
         return None if frame is None else lambda: self._process(frame)
+
+    def _may_catch_up(self) -> bool:
+        """Whether a late target comes before the frame that waits: else it would never arrive.
+
+        With others it takes turns, a step a frame; alone it need not wait for a frame in which
+        nothing is followed.
+        """
+        return self._owed or len(self._late) == len(self._targets)
 
     def _process(self, frame: Frame) -> None:
         start = perf_counter()
@@ -129,7 +182,8 @@ class TrackingWorker(WorkerThread):
             return
         decode = perf_counter() - start
         tracks = self._fit_to_size(image)
-        waiting = [target for target in self._targets.values() if target.id not in tracks]
+        late = [one.target for one in self._late]
+        waiting = [t for t in self._targets.values() if t.id not in tracks and t not in late]
         preprocess = inference = postprocess = 0.0
         for target, (track, times) in zip(waiting, self._follow(waiting, image), strict=True):
             tracks[target.id] = track
@@ -137,7 +191,7 @@ class TrackingWorker(WorkerThread):
             inference += times.inference
             postprocess += times.postprocess
         times = StageTimes(preprocess, inference, postprocess)
-        in_order = [tracks[id] for id in self._targets]
+        in_order = [tracks[id] for id in self._targets if id in tracks]
         self._listener.on_processed(Processed(frame, image, in_order, decode, times))
 
     def _follow(
@@ -170,13 +224,14 @@ class TrackingWorker(WorkerThread):
             for target in self._targets.values():
                 target.rescale(sx, sy)
             return {}
+        self._late.clear()  # what they would go through is another view too
         reason = f"the image changed from {before[0]}x{before[1]} to {width}x{height}, another view"
         return {target.id: target.lose(reason) for target in self._targets.values()}
 
     def _set_target(self, request: TargetRequest) -> Accepted:
         if not self.enabled:
             raise TargetError("tracking is disabled; enable it first (service ~/enable)")
-        frame = self._frame_of(request.stamp)
+        frame = find_frame(self._history, request.stamp)
         again = request.id in self._targets
         if not again and len(self._targets) >= self._max_targets > 1:
             raise TargetError(
@@ -200,48 +255,49 @@ class TrackingWorker(WorkerThread):
         if self._max_targets == 1:
             self._targets.pop(target.id, None)
             replaced = self._end_targets(f"replaced by target {target.id}")
+        self._late = deque(one for one in self._late if one.target.id != target.id)
         self._targets[target.id] = target
         self._size = size
-        # After the answer, before the next frame: the operator need not wait for it.
-        with self._wake:
-            self._jobs.appendleft(lambda: self._catch_up(target, frame.header.ns))
         words = f"following {target.id}"
         if replaced:
             words += f" instead of {', '.join(replaced)}"
-        return Accepted(target.id, words)
+        missed = self._missed(frame.header.ns)
+        if not missed:
+            return Accepted(target.id, words)
+        # After the answer: the operator need not wait for it.
+        self._late.append(CatchUp(target, frame.header.ns, self._clock()))
+        late = (missed[-1].header.ns - frame.header.ns) / 1e9
+        images = f"{len(missed)} image{'s' * (len(missed) > 1)}"
+        return Accepted(target.id, f"{words}, set {late:.2f} s late: catches up on {images}", late)
 
-    def _frame_of(self, stamp: int) -> Frame:
-        """The frame that a request means. Raises TargetError when it is not there."""
-        newest, oldest = self._history.newest(), self._history.oldest()
-        if newest is None or oldest is None:
-            raise TargetError("no image has arrived yet; is the camera publishing?")
-        frame = self._history.at(stamp) if stamp else newest
-        if frame is None:
-            raise TargetError(
-                f"no image is stamped {seconds(stamp)}; the history holds "
-                f"{seconds(oldest.header.ns)} to {seconds(newest.header.ns)}: "
-                "copy the stamp of the image, and see the parameter history_frames"
-            )
-        return frame
+    def _missed(self, since: int) -> list[Frame]:
+        """The images after that stamp, without the one that is tracked next."""
+        with self._wake:
+            waits = self._slot
+            return [frame for frame in self._history.after(since) if frame is not waits]
 
-    def _catch_up(self, target: Target, since: int) -> None:
-        """Follow a target from the image it was set on up to the newest, which comes next."""
-        for left in range(CATCH_UP_STEPS, 0, -1):
-            frames = self._history.after(since)[:-1]
-            if not frames or self._stopping or self._targets.get(target.id) is not target:
-                return
-            frame = frames[math.ceil(len(frames) / left) - 1]
-            since = frame.header.ns
+    def _catch_up(self) -> None:
+        """Follow the late target whose turn it is through one more image."""
+        late = self._late[0]
+        missed = self._missed(late.since)
+        if missed:
+            frame = late.choose(missed, self._clock())
+            self._late.rotate(-1)
             try:
                 image = frame.decode()
             except ImageError:
-                continue  # counted and named when it was the newest frame
-            if (image.shape[1], image.shape[0]) == self._size:
-                self._follow([target], image)
+                pass  # counted and named when it was the newest frame
+            else:
+                if (image.shape[1], image.shape[0]) == self._size:
+                    self._follow([late.target], image)
+        if not missed or late.done or not self._missed(late.since):
+            self._late.remove(late)
+            self._listener.on_news(late.words)
 
     def _end_targets(self, reason: str) -> list[str]:
         tracks = [target.lose(reason) for target in self._targets.values()]
         self._targets.clear()
+        self._late.clear()
         if tracks:
             self._listener.on_ended(tracks, reason)
         return [track.id for track in tracks]

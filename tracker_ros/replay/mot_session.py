@@ -28,7 +28,9 @@ class MotSession(Session[MotWorker]):
         live: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(tracker, store, output, live=live)
-        history = FrameHistory(parameters.history_frames, parameters.history_bytes)
+        history = FrameHistory(
+            parameters.history_frames, parameters.history_bytes, parameters.history_seconds
+        )
         names = Names(parameters.id_prefix)
         names.begin()
         manage(tracker.runs, parameters.settings)

@@ -26,7 +26,9 @@ class SotSession(Session[TrackingWorker]):
         live: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(model, store, output, live=live)
-        history = FrameHistory(parameters.history_frames, parameters.history_bytes)
+        history = FrameHistory(
+            parameters.history_frames, parameters.history_bytes, parameters.history_seconds
+        )
         self.worker = TrackingWorker(
             model, history, Identities(), self, thresholds=parameters.thresholds,
             max_targets=parameters.max_targets, clock=self.clock,
@@ -59,6 +61,10 @@ class SotSession(Session[TrackingWorker]):
         self.counters.count("processed")
         self._answered(processed, processed.frame.number)
         self.newest = processed.frame
+
+    def on_news(self, words: str) -> None:
+        """Something happened between two frames."""
+        self.happened(words)
 
     def _shown(self, tracks: Sequence[Track]) -> list[Track]:
         return [track for track in tracks if track.state.visible]

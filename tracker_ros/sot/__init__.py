@@ -1,5 +1,11 @@
 """Single-object trackers: one file per paper, and the monitor of their evidence."""
 
-from tracker_ros.sot.model import DEFAULT_MODELS, TRACKERS, LoadedModel, load_model
+from tracker_ros.sot.model import (
+    DEFAULT_MODELS,
+    TRACKERS,
+    LoadedModel,
+    load_model,
+    trackers_with_weights,
+)
 
-__all__ = ["DEFAULT_MODELS", "TRACKERS", "LoadedModel", "load_model"]
+__all__ = ["DEFAULT_MODELS", "TRACKERS", "LoadedModel", "load_model", "trackers_with_weights"]

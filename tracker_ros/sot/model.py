@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from tracker_ros.engines.network import Network
-from tracker_ros.engines.onnx import OnnxEngine
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import Card, read_card
+from tracker_ros.sot.atom import AtomTracker
+from tracker_ros.sot.atom_parameters import AtomParameters
+from tracker_ros.sot.backends import AUTO, open_engines
 from tracker_ros.sot.monitor import Thresholds
+from tracker_ros.sot.ranges import checked
 from tracker_ros.sot.siamfc import SiamFCParameters, SiamFCTracker
 from tracker_ros.sot.siamrpnpp import SiamRPNParameters, SiamRPNTracker
+from tracker_ros.sot.spm import SPMParameters, SPMTracker
 from tracker_ros.sot.target import Target
 from tracker_ros.sot.tracker import SearchingTracker
 
@@ -32,20 +35,11 @@ class Paper(NamedTuple):
 PAPERS = {
     "siamrpnpp": Paper(SiamRPNTracker, SiamRPNParameters, "siamrpnpp_alexnet_small"),
     "siamfc": Paper(SiamFCTracker, SiamFCParameters, "siamfc_small"),
+    "atom": Paper(AtomTracker, AtomParameters, "atom_resnet18"),
+    "spm": Paper(SPMTracker, SPMParameters, "spm_alexnet_otb"),
 }
 DEFAULT_MODELS = {name: paper.default for name, paper in PAPERS.items()}
 TRACKERS = tuple(PAPERS)
-
-ParametersT = TypeVar("ParametersT")
-
-
-def _parameters(kind: type[ParametersT], values: Mapping[str, Any], card: Card) -> ParametersT:
-    """The dataclass `kind` from a section of a card. Raises ModelError for a wrong key."""
-    try:
-        return kind(**values)
-    except TypeError as error:
-        known = list(inspect.signature(kind).parameters)
-        raise ModelError(f"model card '{card.name}': {error}; known keys are {known}") from error
 
 
 class LoadedModel:
@@ -53,7 +47,7 @@ class LoadedModel:
 
     def __init__(self, card: Card, networks: Mapping[str, Network]) -> None:
         self.card = card
-        self.thresholds = _parameters(Thresholds, card.monitor, card)
+        self.thresholds = checked(Thresholds, card.monitor, f"model card '{card.name}', monitor")
         self._networks = networks
         self.new_tracker()  # a card with wrong tracking keys fails here, not with the first target
 
@@ -74,17 +68,18 @@ class LoadedModel:
     @property
     def backend(self) -> str:
         """What runs the network."""
-        return self._networks["search"].engine.backend
+        return next(iter(self._networks.values())).engine.backend
 
     @property
     def precision(self) -> str:
         """The precision the network is computed in."""
-        return self._networks["search"].engine.precision
+        return next(iter(self._networks.values())).engine.precision
 
     def new_tracker(self) -> SearchingTracker:
         """A tracker without a target yet."""
         paper = paper_of(self.card)
-        parameters = _parameters(paper.parameters, self.card.tracking, self.card)
+        where = f"model card '{self.card.name}', tracking"
+        parameters = checked(paper.parameters, self.card.tracking, where)
         tracker: SearchingTracker = paper.tracker(self._networks, parameters)
         return tracker
 
@@ -103,13 +98,19 @@ def paper_of(card: Card) -> Paper:
     return PAPERS[card.tracker]
 
 
-def load_model(name: str, *, threads: int = 0) -> LoadedModel:
+def trackers_with_weights() -> tuple[str, ...]:
+    """The trackers whose own model can be loaded here; the others' must be imported first."""
+    return tuple(name for name, card in DEFAULT_MODELS.items() if read_card(card).files)
+
+
+def load_model(name: str, *, threads: int = 0, backend: str = AUTO) -> LoadedModel:
     """Load a model by the name of its tracker, of its card, or the path of a card.
 
-    `threads` is the number of CPU threads of the network, 0 for the engine's choice.
-    Raises ModelError when the card or a file of it is missing, damaged or does not fit.
+    `threads` is the number of CPU threads of the network, 0 for the engine's choice; `backend` is
+    one of sot.backends.BACKENDS, or auto. Raises ModelError when the card or a file of it is
+    missing, damaged or does not fit, and where torch is asked for and has no weights.
     """
     card = read_card(DEFAULT_MODELS.get(name, name))
     roles = {*paper_of(card).tracker.roles, *card.files}
-    engines = {role: OnnxEngine(card.graph(role), threads=threads) for role in sorted(roles)}
+    engines = open_engines(card, roles, threads=threads, backend=backend)
     return LoadedModel(card, {role: Network(engine) for role, engine in engines.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,13 +22,14 @@ from tracker_ros.geometry import (
 )
 from tracker_ros.sot.passes import Call, Steps, run_alone
 from tracker_ros.sot.tracker import SearchingTracker
+from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
 Float32 = npt.NDArray[np.float32]
 TEMPLATE, INSTANCE, STRIDE, UPSAMPLING = 127, 255, 8, 16
 RESPONSE = 17 * UPSAMPLING
 SATURATION = (0.2, 5.0)
-"""The search side stays within these multiples of its first value, as in the authors' code."""
+"""The search side stays within these multiples of its first value."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,11 @@ class SiamFCParameters:
     scale_penalty: float = 0.9745
     scale_lr: float = 0.59
     window_influence: float = 0.176
+    saturation: bool = True
+    """Keep the search side within 0.2 to 5 times its first value, as the authors' code does, and
+    the middle of the box on the image. The port does neither."""
     hold_score: float = 0.0
-    """Below this score the box stays where it was."""
+    """Below this score the box stays where it was. Not the paper's; 0 is off."""
 
 
 @dataclass
@@ -56,7 +61,7 @@ def subwindow(
     image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: tuple[float, ...]
 ) -> UInt8Image:
     """The port's crop: integer side, corner rounded half to even, fill rounded."""
-    size = round(side)
+    size = max(round(side), 1)
     x0, y0 = round(cx - (size - 1) / 2), round(cy - (size - 1) / 2)
     return square_crop(image, x0, y0, size, out, [float(round(value)) for value in fill])
 
@@ -84,7 +89,7 @@ class SiamFCTracker(SearchingTracker):
         self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
         self._self_peak = 1.0
         self._state = _State(0, 0, 0, 0, 0)
-        self._limits = (0.0, 0.0)
+        self._limits = (0.0, math.inf)
 
     def init(self, image: UInt8Image, box: Box) -> None:
         """Learn the target in `box`. Raises TargetError when the box cannot be tracked."""
@@ -97,7 +102,8 @@ class SiamFCTracker(SearchingTracker):
         self._template = self._networks["template"].run({"template": as_input(crop)})["kernel_0"]
         search_side = side * INSTANCE / TEMPLATE
         self._state = _State(cx, cy, box.w, box.h, search_side)
-        self._limits = (SATURATION[0] * search_side, SATURATION[1] * search_side)
+        if self._p.saturation:
+            self._limits = (SATURATION[0] * search_side, SATURATION[1] * search_side)
         # The response to the target itself: what later peaks are measured against.
         middle = len(self._factors) // 2
         (responses, _), _ = run_alone(self._respond(image, cx, cy))
@@ -124,6 +130,14 @@ class SiamFCTracker(SearchingTracker):
         side = s.search_side * box.w / s.w
         cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
         self._state = _State(cx, cy, box.w, box.h, side)
+
+    def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
+        """How like the target of the first frame what `box` holds is."""
+        assert self._template is not None
+        cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
+        crop = subwindow(image, cx, cy, context_side(box.w, box.h), TEMPLATE, self._fill)
+        now = yield Call(self._networks["template"], {"template": as_input(crop)})
+        return likeness({"kernel_0": self._template}, now)
 
     def rescale(self, sx: float, sy: float) -> None:
         """Go on in images of the same view that are sx times as wide and sy times as high."""
@@ -168,8 +182,10 @@ class SiamFCTracker(SearchingTracker):
         searched = on_image(crops[chosen], image, cx, cy, s.search_side * factor)
         pixels = STRIDE / UPSAMPLING * s.search_side * factor / INSTANCE
         height, width = image.shape[:2]
-        cx = min(max(cx + (column - (RESPONSE - 1) / 2) * pixels, 0.0), width - 1.0)
-        cy = min(max(cy + (row - (RESPONSE - 1) / 2) * pixels, 0.0), height - 1.0)
+        cx += (column - (RESPONSE - 1) / 2) * pixels
+        cy += (row - (RESPONSE - 1) / 2) * pixels
+        if self._p.saturation:
+            cx, cy = min(max(cx, 0.0), width - 1.0), min(max(cy, 0.0), height - 1.0)
         scale = (1 - self._p.scale_lr) + self._p.scale_lr * factor
         side = min(max(s.search_side * scale, self._limits[0]), self._limits[1])
         scale = side / s.search_side

@@ -1,4 +1,8 @@
-"""SiamRPN++ tracking with one feature level. Source: specs of SiamRPN++, section 4."""
+"""SiamRPN++ tracking, short-term and long-term. Source: specs of SiamRPN++, section 4.
+
+With the values of a published card it does what the authors' code does, number for number.
+`hold_score`, which holds the box where little is seen, and `looking` elsewhere are ours.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tracker_ros.anchors import AnchorGrid
 from tracker_ros.engines.network import Network
+from tracker_ros.errors import ModelError
 from tracker_ros.geometry import (
     Box,
     UInt8Image,
@@ -21,14 +26,20 @@ from tracker_ros.geometry import (
     square_crop,
 )
 from tracker_ros.sot.passes import Call, Steps
+from tracker_ros.sot.proposals import Proposals, second_peak
 from tracker_ros.sot.tracker import SearchingTracker
+from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
 Float32 = npt.NDArray[np.float32]
 TEMPLATE = 127
 MIN_SIZE = 10.0
-LOOK_ALIKE_IOU = 0.2
-"""A second peak counts as another object when its box overlaps the best one less than this."""
+"""Smallest side of a box that is reported, in pixels."""
+LOST_WINDOW = 0.001
+"""Influence of the window while a long-term tracker has lost its target."""
+LARGEST = 8.0
+"""A long-term tracker does not go on from a box of more sides of the image, nor from one that far
+away; it takes the clamped box then."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +52,67 @@ class SiamRPNParameters:
     window_influence: float
     lr: float
     hold_score: float = 0.0
-    """Below this score the box stays where it was, as in the long-term variant."""
+    """Below this score the box stays where it was. Not the paper's; 0 is off."""
+    base_size: int = 0
+    """Cells of the score map beyond (instance - 127) / 8 + 1: 8 where a neck crops the template."""
+    lost_instance: int = 0
+    """Side of the search crop of a long-term tracker that has lost its target: 831. 0: there is
+    none, the tracker is a short-term one."""
+    confidence_low: float = 0.85
+    """A long-term tracker loses its target below this score, and its box stays."""
+    confidence_high: float = 0.998
+    """A long-term tracker has its target again above this score."""
+
+    def __post_init__(self) -> None:
+        if self.confidence_low > self.confidence_high:
+            raise ValueError(
+                f"confidence_low {self.confidence_low:g} is above confidence_high "
+                f"{self.confidence_high:g}"
+            )
+
+    @property
+    def long_term(self) -> bool:
+        """Whether a lost target is searched for in a larger crop."""
+        return self.lost_instance > 0
+
+    def cells(self, instance: int) -> int:
+        """Rows of the score map of a search crop."""
+        return (instance - TEMPLATE) // 8 + 1 + self.base_size
 
 
-@dataclass
+@dataclass(frozen=True)
 class _State:
     cx: float
     cy: float
     w: float
     h: float
 
+    def clamped(self, width: int, height: int) -> _State:
+        """Middle on the image, sides of 10 pixels to the image's."""
+        return _State(
+            min(max(self.cx, 0.0), float(width)),
+            min(max(self.cy, 0.0), float(height)),
+            min(max(self.w, MIN_SIZE), float(width)),
+            min(max(self.h, MIN_SIZE), float(height)),
+        )
+
+    def bounded(self, width: int, height: int) -> _State:
+        """The same, or clamped where it is out of all proportion to the image."""
+        most = LARGEST * max(width, height)
+        near = abs(self.cx) <= most and abs(self.cy) <= most
+        sized = 1.0 <= self.w <= most and 1.0 <= self.h <= most
+        return self if near and sized else self.clamped(width, height)
+
+    @property
+    def box(self) -> Box:
+        return Box.from_center(self.cx, self.cy, self.w, self.h)
+
 
 def subwindow(
     image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: tuple[float, ...]
 ) -> UInt8Image:
     """The reference's crop: integer side, floor of the corner, fill truncated to whole numbers."""
-    size = round(side)
+    size = max(round(side), 1)
     middle = (size + 1) / 2
     x0, y0 = math.floor(cx - middle + 0.5), math.floor(cy - middle + 0.5)
     return square_crop(image, x0, y0, size, out, [float(int(value)) for value in fill])
@@ -67,23 +123,62 @@ def as_input(crop: UInt8Image) -> Float32:
     return np.ascontiguousarray(crop.transpose(2, 0, 1), np.float32)[None]
 
 
+class _Search:
+    """A size of search crop: its networks, its proposals and the buffers for its input."""
+
+    def __init__(
+        self, search: Network, match: Network, instance: int, proposals: Proposals
+    ) -> None:
+        self.search, self.match, self.instance = search, match, instance
+        self.proposals = proposals
+        self._blob = np.empty((1, 3, instance, instance), np.float32)
+        self._planes = [np.empty((instance, instance), np.uint8) for _ in range(3)]
+        given = search.engine.inputs[0].shape[-1]
+        cells = next(t.shape[-1] for t in match.engine.outputs if t.name == "cls")
+        if given != instance or cells != proposals.cells:
+            raise ModelError(
+                f"a search crop of {instance} pixels and a map of {proposals.cells} cells do not "
+                f"fit the network, which takes {given} pixels and gives {cells} cells; correct "
+                "instance, base_size or lost_instance on the card"
+            )
+
+    def fill(self, crop: UInt8Image) -> Mapping[str, Float32]:
+        """The input of `search` for a crop; valid until the next."""
+        cv2.split(crop, self._planes)
+        for plane, row in zip(self._planes, self._blob[0], strict=True):
+            np.copyto(row, plane)
+        return {"search": self._blob}
+
+
 class SiamRPNTracker(SearchingTracker):
-    """One target. Networks: template -> kernels; search -> features; both of them -> cls, loc."""
+    """One target. Networks: template -> kernels; search -> features; both of them -> cls, loc.
+
+    A long-term model has search_wide and match_wide besides, for the larger crop.
+    """
 
     roles = ("template", "search", "match")
 
     def __init__(self, networks: Mapping[str, Network], parameters: SiamRPNParameters) -> None:
-        self._networks = networks
+        self._template = networks["template"]
         self._p = parameters
-        cells = (parameters.instance - TEMPLATE) // 8 + 1
-        grid = AnchorGrid(cells)
-        self._anchors = grid.table().reshape(4, -1)
-        window = np.hanning(cells)
-        self._window = np.tile(np.outer(window, window).ravel(), 5).astype(np.float32)
-        self._blob = np.empty((1, 3, parameters.instance, parameters.instance), np.float32)
+        self._near = self._wide = self._region(networks, "", parameters.instance)
+        if parameters.long_term:
+            if not {"search_wide", "match_wide"} <= set(networks):
+                raise ModelError(
+                    "lost_instance asks for the graphs search_wide and match_wide, and the card "
+                    "has none; import the model again"
+                )
+            self._wide = self._region(networks, "_wide", parameters.lost_instance)
         self._kernels: Mapping[str, Float32] | None = None
         self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
         self._state = _State(0, 0, 0, 0)
+        self._lost = False
+
+    def _region(self, networks: Mapping[str, Network], ending: str, instance: int) -> _Search:
+        proposals = Proposals(self._p.cells(instance))
+        return _Search(
+            networks[f"search{ending}"], networks[f"match{ending}"], instance, proposals
+        )  # fmt: skip
 
     def init(self, image: UInt8Image, box: Box) -> None:
         """Learn the target in `box`. Raises TargetError when the box cannot be tracked."""
@@ -93,100 +188,96 @@ class SiamRPNTracker(SearchingTracker):
         fill = mean_colour(image)
         side = round(context_side(box.w, box.h))
         crop = subwindow(image, state.cx, state.cy, side, TEMPLATE, fill)
-        kernels = self._networks["template"].run({"template": as_input(crop)})
-        self._state, self._fill, self._kernels = state, fill, kernels
+        kernels = self._template.run({"template": as_input(crop)})
+        self._state, self._fill, self._kernels, self._lost = state, fill, kernels, False
 
     def following(self, image: UInt8Image) -> Steps[Estimate]:
-        """Find the target around where it was last."""
-        s = self._state
-        estimate = yield from self._search(image, s.cx, s.cy, self._p.window_influence)
-        if estimate.evidence.score >= self._p.hold_score:
-            self.accept(estimate)
-            return estimate
-        return Estimate(Box.from_center(s.cx, s.cy, s.w, s.h), estimate.evidence)
+        """Find the target around where it was last.
+
+        The box of a short-term tracker is its state. A long-term tracker goes on from where it
+        found the target, also beside the image, and reports that clamped to the image.
+        """
+        p, before = self._p, self._state
+        region = self._wide if self._lost else self._near
+        influence = LOST_WINDOW if self._lost else p.window_influence
+        found, evidence = yield from self._search(image, before.cx, before.cy, region, influence)
+        height, width = image.shape[:2]
+        if not all(math.isfinite(value) for value in found.box):
+            return Estimate(found.box, evidence)  # told, and not gone on from
+        if not p.long_term:
+            if evidence.score >= p.hold_score:
+                self._state = found.clamped(width, height)
+            return Estimate(self._state.box, evidence)
+        if evidence.score >= p.confidence_low:
+            self._state = found.bounded(width, height)
+        if evidence.score < p.confidence_low:
+            self._lost = True
+        elif evidence.score > p.confidence_high:
+            self._lost = False
+        return Estimate(self._state.clamped(width, height).box, evidence)
 
     def looking(self, image: UInt8Image, cx: float, cy: float) -> Steps[Estimate]:
         """What there is around (cx, cy); the state stays as it is."""
-        return (yield from self._search(image, cx, cy, 0.0))
+        found, evidence = yield from self._search(image, cx, cy, self._near, 0.0)
+        height, width = image.shape[:2]
+        return Estimate(found.clamped(width, height).box, evidence)
 
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate."""
         box = estimate.box
-        self._state = _State(box.cx, box.cy, box.w, box.h)
+        self._state, self._lost = _State(box.cx, box.cy, box.w, box.h), False
+
+    def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
+        """How like the target of the first frame what `box` holds is."""
+        assert self._kernels is not None
+        cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
+        side = round(context_side(box.w, box.h))
+        crop = subwindow(image, cx, cy, side, TEMPLATE, self._fill)
+        now = yield Call(self._template, {"template": as_input(crop)})
+        return likeness(of_classification(self._kernels), of_classification(now))
 
     def rescale(self, sx: float, sy: float) -> None:
         """Go on in images of the same view that are sx times as wide and sy times as high."""
         s = self._state
         self._state = _State(s.cx * sx, s.cy * sy, s.w * sx, s.h * sy)
 
-    def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Steps[Estimate]:
+    def _search(
+        self, image: UInt8Image, cx: float, cy: float, region: _Search, influence: float
+    ) -> Steps[tuple[_State, Evidence]]:
+        """Where the target is around (cx, cy), not clamped, and what speaks for it."""
         if self._kernels is None:
             raise RuntimeError("track() before init()")
         p, s = self._p, self._state
         side_z = context_side(s.w, s.h)
         scale = TEMPLATE / side_z
-        side_x = side_z * p.instance / TEMPLATE
-        crop = subwindow(image, cx, cy, side_x, p.instance, self._fill)
-        np.copyto(self._blob[0], crop.transpose(2, 0, 1))
-        features = yield Call(self._networks["search"], {"search": self._blob})
-        maps = yield Call(self._networks["match"], {**self._kernels, **features})
+        side_x = side_z * (region.instance / TEMPLATE)
+        crop = subwindow(image, cx, cy, side_x, region.instance, self._fill)
+        features = yield Call(region.search, region.fill(crop))
+        maps = yield Call(region.match, {**self._kernels, **features})
 
-        score = foreground(maps["cls"])
-        boxes = self._decode(maps["loc"])
-        penalty = self._penalty(boxes, s.w * scale, s.h * scale)
-        ranked = penalty * score * (1 - influence) + self._window * influence
-        best = int(ranked.argmax())
-        rate = float(penalty[best] * score[best]) * p.lr
+        proposals = region.proposals
+        score, boxes = proposals.score(maps["cls"]), proposals.boxes(maps["loc"])
+        penalty = proposals.penalty(boxes, s.w * scale, s.h * scale, p.penalty_k)
+        best = int(proposals.rank(score, penalty, influence).argmax())
+        rate = float(penalty[best]) * float(score[best]) * p.lr
         dx, dy, w, h = (float(value) / scale for value in boxes[:, best])
+        found = _State(cx + dx, cy + dy, s.w * (1 - rate) + w * rate, s.h * (1 - rate) + h * rate)
         height, width = image.shape[:2]
-        box = Box.from_center(
-            min(max(cx + dx, 0.0), float(width)),
-            min(max(cy + dy, 0.0), float(height)),
-            min(max(s.w * (1 - rate) + w * rate, MIN_SIZE), float(width)),
-            min(max(s.h * (1 - rate) + h * rate, MIN_SIZE), float(height)),
-        )
         evidence = Evidence(
             score=float(score[best]),
             peak_ratio=second_peak(score, boxes, best),
-            size_change=box.area / (s.w * s.h),
+            size_change=found.clamped(width, height).box.area / (s.w * s.h),
             contrast=grey_contrast(on_image(crop, image, cx, cy, side_x)),
         )
-        return Estimate(box, evidence)
-
-    def _decode(self, loc: Float32) -> Float32:
-        """Boxes cx, cy, w, h (4, anchors) in crop pixels, relative to the crop's middle."""
-        offsets, anchors = loc.reshape(4, -1), self._anchors
-        boxes = np.empty_like(anchors)
-        boxes[:2] = offsets[:2] * anchors[2:] + anchors[:2]
-        np.exp(offsets[2:], out=boxes[2:])
-        boxes[2:] *= anchors[2:]
-        return boxes
-
-    def _penalty(self, boxes: Float32, w: float, h: float) -> Float32:
-        """How far size and aspect of each box are from the target's, 1 for equal (section 4)."""
-        margin = (boxes[2] + boxes[3]) / 2
-        size = np.sqrt((boxes[2] + margin) * (boxes[3] + margin)) / context_side(w, h)
-        aspect = (w / h) / (boxes[2] / boxes[3])
-        change = np.maximum(size, 1 / size) * np.maximum(aspect, 1 / aspect)
-        penalty: Float32 = np.exp(-(change - 1) * self._p.penalty_k)
-        return penalty
+        return found, evidence
 
 
-def foreground(cls: Float32) -> Float32:
-    """Probability of foreground (anchors,), anchor-major, of logits (1, 10, s, s)."""
-    background, target = cls.reshape(2, -1)
-    probability: Float32 = 1 / (1 + np.exp(background - target))
-    return probability
+def of_classification(kernels: Mapping[str, Float32]) -> Mapping[str, Float32]:
+    """The kernels that tell what the target is, and not how its box lies.
 
-
-def second_peak(score: Float32, boxes: Float32, best: int) -> float:
-    """Highest score of a box that hardly overlaps the best one, over the best score."""
-    cx, cy, w, h = boxes
-    bx, by, bw, bh = boxes[:, best]
-    width = np.minimum(cx + w / 2, bx + bw / 2) - np.maximum(cx - w / 2, bx - bw / 2)
-    height = np.minimum(cy + h / 2, by + bh / 2) - np.maximum(cy - h / 2, by - bh / 2)
-    inter = np.maximum(width, 0) * np.maximum(height, 0)
-    apart = inter < LOOK_ALIKE_IOU * (w * h + bw * bh - inter)
-    if not apart.any():
-        return 0.0
-    return float(min(score[apart].max() / max(float(score[best]), 1e-6), 1.0))
+    One level has kernel_0 for it and kernel_1 for the box; of several levels, each kernel is a
+    stack of the two.
+    """
+    if len(kernels) == 2:
+        return {"kernel_0": kernels["kernel_0"]}
+    return {name: value[:, : value.shape[1] // 2] for name, value in kernels.items()}

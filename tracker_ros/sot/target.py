@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import deque
 
 import numpy as np
 
 from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.sot.first_picture import FirstPicture
 from tracker_ros.sot.monitor import Monitor, Thresholds
 from tracker_ros.sot.passes import Steps, run_alone
 from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.track import Estimate, Evidence, Track, TrackState
 
 USUAL = 45
-"""A lost target is looked for in the median size of so many frames in which it was visible: a
-target that is being covered shrinks before it is lost."""
+"""A lost target is looked for in the median size of so many frames in which it was sure: a target
+that is being covered shrinks before it is lost."""
+LEVEL = 0.05
+"""Weight of a sure frame in the level that the score is held against."""
+SURE = (TrackState.TENTATIVE, TrackState.TRACKING)
+"""States in which the target's usual size and level are learnt."""
 _SEEN = Evidence(score=1.0, peak_ratio=0.0, size_change=1.0)
 
 
@@ -29,9 +35,14 @@ class Target:
         self._tracker = tracker
         self._monitor = Monitor(thresholds)
         self._box = Box(0, 0, 0, 0)
+        self._candidate: Box | None = None
         self._age = 0
         self._unseen = 0
+        self._level, self._sure = 0.0, 0
+        self._likeness = 1.0
         self._sizes: deque[tuple[float, float]] = deque(maxlen=USUAL)
+        self.first: FirstPicture | None = None
+        """What it was set on, so that another tracker can learn it; None before `start`."""
 
     @property
     def state(self) -> TrackState:
@@ -52,8 +63,11 @@ class Target:
         self._tracker.init(image, box)
         self._monitor = Monitor(self._monitor.thresholds)
         self._box, self._age, self._unseen = box, 0, 0
+        self._candidate, self._likeness = None, 1.0
+        self._level, self._sure = 0.0, 0
         self._sizes.clear()
         self._sizes.append((box.w, box.h))
+        self.first = FirstPicture.of(image, box)
         return self._track(_SEEN, "target set")
 
     def following(self, image: UInt8Image) -> Steps[Track]:
@@ -64,17 +78,26 @@ class Target:
         self._age += 1
         if not estimate.is_finite:
             return self.lose("the network's answer is not a number")
-        state, reason = self._monitor.update(estimate.evidence)
+        evidence = self._weigh(estimate, image, lost)
+        compared = self._monitor.wants_likeness(evidence)
+        if compared:
+            self._likeness = yield from self._tracker.comparing(image, estimate.box)
+            evidence = dataclasses.replace(evidence, likeness=self._likeness)
+        state, reason = self._monitor.update(evidence, compared=compared)
         if lost and state.visible:
             self._tracker.accept(estimate)
+        self._candidate = estimate.box if lost and not self._monitor.doubted else None
         if state.visible:
             self._box, self._unseen = estimate.box, 0
-            self._sizes.append((estimate.box.w, estimate.box.h))
+            if state in SURE and not self._monitor.doubted:
+                self._sizes.append((estimate.box.w, estimate.box.h))
+                self._sure += 1
+                self._level += max(LEVEL, 1 / self._sure) * (evidence.score - self._level)
         else:
             self._unseen += 1
             if not lost:
                 self._expect_usual_size()
-        return self._track(estimate.evidence, reason)
+        return self._track(evidence, reason)
 
     def follow(self, image: UInt8Image) -> Track:
         """`following`, run alone."""
@@ -85,14 +108,49 @@ class Target:
         box = self._box
         self._box = Box(box.x * sx, box.y * sy, box.w * sx, box.h * sy)
         self._sizes = deque(((w * sx, h * sy) for w, h in self._sizes), maxlen=USUAL)
+        self._candidate = None
         self._tracker.rescale(sx, sy)
+        if self.first is not None:
+            self.first = self.first.rescaled(sx, sy)
+
+    def change(self, tracker: SearchingTracker, thresholds: Thresholds) -> None:
+        """Go on with another tracker, which has learned the target from `first`.
+
+        Identity, state, box and age stay.
+        """
+        self._tracker, self._monitor.thresholds = tracker, thresholds
+        self._candidate, self._likeness = None, 1.0
+        self._level, self._sure = 0.0, 0  # scores are the model's own
+        if self._monitor.state is TrackState.LOST:
+            self._expect_usual_size()
+        else:
+            tracker.accept(Estimate(self._box, _SEEN))
 
     def lose(self, reason: str) -> Track:
         """Say that the target is lost, for a reason outside the picture."""
         self._monitor.lose()
         self._unseen += 1
+        self._candidate = None
         self._expect_usual_size()
         return self._track(Evidence(0.0, 0.0, 1.0), reason)
+
+    def _weigh(self, estimate: Estimate, image: UInt8Image, lost: bool) -> Evidence:
+        """The tracker's evidence and what its boxes and its history add."""
+        height, width = image.shape[:2]
+        raw, box = estimate.evidence, estimate.box
+        part = box.clipped(width, height).area
+        before = self._candidate if lost else self._box
+        jump = 0.0
+        if before is not None:
+            moved = math.hypot(box.cx - before.cx, box.cy - before.cy)
+            jump = moved / math.sqrt(max(before.area, 1.0))
+        return dataclasses.replace(
+            raw,
+            drift=raw.score / self._level - 1 if self._level > 0 else 0.0,
+            jump=jump,
+            inside=min(part / box.area, 1.0) if box.area > 0 else 0.0,
+            likeness=self._likeness,
+        )
 
     def _expect_usual_size(self) -> None:
         w, h = np.median(self._sizes, axis=0).tolist()
@@ -100,16 +158,19 @@ class Target:
         self._tracker.accept(Estimate(usual, _SEEN))
 
     def _searching(self, image: UInt8Image) -> Steps[Estimate]:
-        """Look where the target was last, and every other frame at a next place of the image.
+        """Look where something was found a frame ago, else where the target was last.
 
-        One look a frame keeps the cost of a lost target that of a followed one.
+        Every other frame it is a next place of the image. One look a frame keeps the cost of a
+        lost target that of a followed one.
         """
-        if self._unseen % 2:
-            height, width = image.shape[:2]
-            cx = min(max(self._box.cx, 0.0), float(width))
-            cy = min(max(self._box.cy, 0.0), float(height))
+        if self._candidate is not None:
+            cx, cy = self._candidate.cx, self._candidate.cy
+        elif self._unseen % 2:
+            cx, cy = self._box.cx, self._box.cy
         else:
             cx, cy = self._sweep(image, self._unseen // 2)
+        height, width = image.shape[:2]
+        cx, cy = min(max(cx, 0.0), float(width)), min(max(cy, 0.0), float(height))
         return self._tracker.looking(image, cx, cy)
 
     def _sweep(self, image: UInt8Image, step: int) -> tuple[float, float]:

@@ -50,6 +50,15 @@ class SearchingTracker(ABC):
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate of `looking`."""
 
+    def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
+        """How like the target of the first frame what `box` holds is, in [0, 1].
+
+        One pass of the template's network; the state stays as it is. A tracker that cannot tell
+        says 1, and its score alone decides.
+        """
+        yield from ()
+        return 1.0
+
     @abstractmethod
     def rescale(self, sx: float, sy: float) -> None:
         """Go on in images of the same view that are sx times as wide and sy times as high."""
@@ -58,6 +67,10 @@ class SearchingTracker(ABC):
         """`following`, run alone."""
         estimate, times = run_alone(self.following(image))
         return dataclasses.replace(estimate, times=times)
+
+    def likeness(self, image: UInt8Image, box: Box) -> float:
+        """`comparing`, run alone."""
+        return run_alone(self.comparing(image, box))[0]
 
     def look_at(self, image: UInt8Image, cx: float, cy: float) -> Estimate:
         """`looking`, run alone."""

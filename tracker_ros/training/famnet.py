@@ -22,6 +22,7 @@ from tracker_ros.training.crowds import FPS, HEIGHT, WIDTH, Crowds
 from tracker_ros.training.footage import CANVAS, CellReader, Film, detected, film_of
 from tracker_ros.training.mot_films import film_of_sequence
 from tracker_ros.training.pictures import Collection
+from tracker_ros.training.recipe import require_name
 from tracker_ros.training.schedule import Trainer
 from tracker_ros.training.windows import Window, draw_window, side_by_side
 
@@ -58,9 +59,11 @@ class FamnetRecipe:
 def read_famnet_recipe(path: Path) -> FamnetRecipe:
     """Read a recipe whose tracker is famnet. Raises ModelError."""
     try:
-        return FamnetRecipe(**yaml.safe_load(path.read_text()))
+        recipe = FamnetRecipe(**yaml.safe_load(path.read_text()))
     except (OSError, yaml.YAMLError, TypeError) as error:
         raise ModelError(f"the recipe {path} is not valid: {error}") from error
+    require_name(recipe.name)
+    return recipe
 
 
 def start_network(recipe: FamnetRecipe, weights: Path) -> FAMNet:

@@ -8,6 +8,7 @@ A collection is a folder with `video.json` (track -> frames and boxes; frames in
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,15 +68,42 @@ class Collection:
     def split(self, held_out: list[str]) -> tuple[Collection, list[FrameTrack]]:
         """The collection without the tracks named, and those tracks. Unknown names: DataError."""
         names = {track.name for track in self.tracks}
-        unknown = sorted(set(held_out) - names)
-        if unknown:
-            raise DataError(
-                f"held-out tracks {unknown} are not in the data; it has {sorted(names)}: "
-                "name some of these with --held-out"
-            )
+        _require_known(held_out, names)
         kept = [track for track in self.tracks if track.name not in held_out]
         held = [track for track in self.tracks if track.name in held_out]
         return Collection(kept, self.stills, self.unlabelled), held
+
+
+def read_tracks(root: Path, names: Sequence[str]) -> list[FrameTrack]:
+    """Decode these tracks of a collection. Raises DataError when one is not in it."""
+    tracks = _read_json(root / "video.json")
+    if not tracks:
+        raise DataError(f"{root} holds no tracks; expected video.json with some in it")
+    _require_known(names, tracks)
+    return [_read_track(root, name, tracks[name]) for name in dict.fromkeys(names)]
+
+
+def _require_known(names: Iterable[str], tracks: Iterable[str]) -> None:
+    unknown = sorted(set(names) - set(tracks))
+    if unknown:
+        raise DataError(
+            f"held-out tracks {unknown} are not in the data; it has {sorted(tracks)}: "
+            "name some of these with --held-out"
+        )
+
+
+def _read_track(
+    root: Path, name: str, track: dict[str, Any], tick: Callable[[], object] = lambda: None
+) -> FrameTrack:
+    frames = []
+    with ThreadPoolExecutor(4) as pool:
+        for frame in pool.map(
+            lambda item: _read_frame(root / "video" / name, *item),
+            zip(track["frames"], track["boxes"], strict=True),
+        ):
+            frames.append(frame)
+            tick()
+    return FrameTrack(name, tuple(frames))
 
 
 def _read(path: Path, flags: int = cv2.IMREAD_COLOR) -> npt.NDArray[np.uint8]:
@@ -128,15 +156,7 @@ def read_collection(root: Path, *, progress: bool = True) -> Collection:
         tqdm(total=total, desc="decoding", unit="picture", disable=not progress) as bar,
     ):
         for name, track in tracks.items():
-            folder = root / "video" / name
-            frames = []
-            for frame in pool.map(
-                lambda item, folder=folder: _read_frame(folder, *item),
-                zip(track["frames"], track["boxes"], strict=True),
-            ):
-                frames.append(frame)
-                bar.update()
-            collection.tracks.append(FrameTrack(name, tuple(frames)))
+            collection.tracks.append(_read_track(root, name, track, bar.update))
         for picture in pool.map(
             lambda item: _read_still(root / item[0], item[1]["boxes"]), stills.items()
         ):

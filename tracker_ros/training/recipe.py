@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from tracker_ros.errors import ModelError
+from tracker_ros.models.reading import NAME
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -59,10 +60,21 @@ def is_famnet(path: Path) -> bool:
         raise ModelError(f"the recipe {path} is not valid: {error}") from error
 
 
+def require_name(name: object) -> None:
+    """Raises ModelError for a name that no model can have, before training takes its hours."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ModelError(
+            f"a recipe has the name {name!r}, which its model would have: letters, digits, _, + "
+            "and - make one"
+        )
+
+
 def read_recipe(name: str) -> Recipe:
     """The recipe of that name, or at that path if it ends in .yaml. Raises ModelError."""
     path = recipe_path(name)
     try:
-        return Recipe(**yaml.safe_load(path.read_text()))
+        recipe = Recipe(**yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, TypeError) as error:
         raise ModelError(f"the recipe {path} is not valid: {error}") from error
+    require_name(recipe.name)
+    return recipe

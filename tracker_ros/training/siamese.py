@@ -17,6 +17,7 @@ from tracker_ros.networks.backbones.alexnet import AlexNet
 from tracker_ros.networks.siamfc import SiamFC
 from tracker_ros.networks.siamrpn import SiamRPN
 from tracker_ros.networks.zoo import ARCHITECTURES
+from tracker_ros.sot.ranges import checked
 from tracker_ros.sot.siamfc import SiamFCParameters
 from tracker_ros.sot.siamrpnpp import SiamRPNParameters
 from tracker_ros.training.distill import distill
@@ -26,7 +27,7 @@ from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import Recipe
 from tracker_ros.training.schedule import Trainer
 
-PARAMETERS: dict[str, Callable[..., object]] = {
+PARAMETERS: dict[str, type[Any]] = {
     "siamfc": SiamFCParameters,
     "siamrpnpp": SiamRPNParameters,
 }
@@ -75,7 +76,11 @@ def check(recipe: Recipe, run: Run) -> None:
         "sampling": lambda: Sampling(**recipe.sampling),
         "distil": lambda: run.trainer(recipe.distil),
         "train": lambda: run.trainer(recipe.train),
-        "tracking": lambda: PARAMETERS[recipe.tracker](**recipe.tracking),
+        "tracking": lambda: checked(
+            PARAMETERS[recipe.tracker],
+            recipe.tracking,
+            f"recipe '{recipe.name}', section tracking",
+        ),
     }
     for name, make in parts.items():
         try:

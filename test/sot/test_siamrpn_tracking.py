@@ -1,0 +1,159 @@
+"""SiamRPN++ tracks as the authors' code does, number for number. Needs torch.
+
+Networks are slim and their weights seeded; the authors' trackers followed the same scenes with the
+same weights, and these are their boxes. The trackers wander, which is what exercises penalty,
+window, learning rate, border and clamps; nothing here is about accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from patch_scene import scene
+
+torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
+
+from seeded_weights import calibrate, crop, seed  # noqa: E402
+
+from tracker_ros.engines.network import Network  # noqa: E402
+from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
+from tracker_ros.errors import ModelError  # noqa: E402
+from tracker_ros.geometry import Box  # noqa: E402
+from tracker_ros.networks.zoo import ARCHITECTURES, build_network  # noqa: E402
+from tracker_ros.sot.siamrpnpp import SiamRPNParameters, SiamRPNTracker  # noqa: E402
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "alexnet": {"widths": (24, 64, 96, 96, 64), "hidden": 64},
+    "mobilenetv2": {"backbone": "mobilenetv2", "width": 0.35, "neck": (32, 32, 32)},
+    "long-term": {
+        "backbone": "mobilenetv2", "width": 0.35, "neck": (16, 32, 64), "weighted": True,
+    },
+}  # fmt: skip
+TRACKING: dict[str, dict[str, Any]] = {  # those of the cards, but for the confidences
+    "alexnet": {"instance": 287, "penalty_k": 0.16, "window_influence": 0.4, "lr": 0.3},
+    "mobilenetv2": {
+        "instance": 255, "penalty_k": 0.04, "window_influence": 0.4, "lr": 0.5, "base_size": 8,
+    },
+    "long-term": {
+        "instance": 255, "penalty_k": 0.05, "window_influence": 0.28, "lr": 0.22, "base_size": 8,
+        "lost_instance": 831, "confidence_low": 0.95, "confidence_high": 0.966,
+    },
+}  # fmt: skip
+BOXES = {
+    "alexnet": [
+        [202.171, 101.445, 60.909, 46.556], [230.588, 91.74, 77.201, 58.592],
+        [236.905, 56.126, 76.396, 59.303], [312.11, 7.928, 71.405, 54.603],
+        [356.802, -24.804, 64.603, 49.609], [440.337, -29.578, 77.14, 59.157],
+        [506.624, -26.29, 69.581, 52.579], [563.795, -24.065, 67.036, 48.131],
+        [601.82, -21.09, 63.147, 42.18], [597.841, -31.322, 84.318, 62.644],
+    ],
+    "mobilenetv2": [
+        [207.188, 141.584, 54.36, 55.587], [207.644, 139.23, 55.029, 60.254],
+        [195.431, 123.684, 55.296, 64.453], [198.663, 127.541, 55.542, 67.975],
+        [211.383, 124.784, 58.165, 71.989], [199.174, 99.446, 59.729, 72.741],
+        [200.296, 83.106, 61.804, 73.094], [183.792, 80.558, 62.562, 76.217],
+        [196.083, 82.881, 63.096, 77.967], [203.382, 78.66, 65.836, 77.099],
+        [195.056, 76.969, 66.885, 78.24], [193.427, 77.894, 67.597, 78.53],
+    ],
+    "long-term": [
+        [199.624, 149.101, 66.507, 45.762], [199.624, 149.101, 66.507, 45.762],
+        [27.589, 73.342, 69.901, 43.628], [358.338, 193.691, 72.802, 42.355],
+        [13.774, 331.436, 78.372, 42.09], [13.774, 331.436, 78.372, 42.09],
+        [202.681, 312.13, 80.581, 42.175], [177.08, 356.169, 85.095, 43.17],
+        [66.183, -21.786, 87.677, 43.571], [66.183, -21.786, 87.677, 43.571],
+        [402.032, -5.043, 88.427, 41.651], [402.032, -5.043, 88.427, 41.651],
+    ],
+}  # fmt: skip
+SEARCHES = {"long-term": [255, 255, 831, 831, 831, 255, 831, 831, 831, 255, 831, 255]}
+"""Which crop each frame is searched in: 831 pixels from the frame after a score under
+confidence_low until one above confidence_high."""
+
+
+class Counted(Network):
+    """A network that notes the side of every crop it is given."""
+
+    def __init__(self, path: Path, sides: list[int]) -> None:
+        super().__init__(OnnxEngine(path, threads=1))
+        self._sides = sides
+
+    def run(self, inputs: Any) -> Any:
+        self._sides += [value.shape[-1] for name, value in inputs.items() if name == "search"]
+        return super().run(inputs)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, dict[str, Network], list[int]]:
+    name = request.param
+    network: Any = build_network("siamrpnpp", NETWORKS[name])
+    seed(network)
+
+    def run() -> None:
+        features = network.features(crop(TRACKING[name]["instance"], 2))
+        network.match(network.template(crop(127, 1)), features)
+
+    calibrate(network, run)
+    stem = tmp_path_factory.mktemp("net") / "net"
+    export = ARCHITECTURES["siamrpnpp"].export
+    roles = export(network, TRACKING[name], stem, half=False)
+    sides: list[int] = []
+    return name, {role: Counted(Path(f"{stem}.{role}.onnx"), sides) for role in roles}, sides
+
+
+def follow(tracker: SiamRPNTracker, frames: Sequence[int]) -> list[list[float]]:
+    return [list(tracker.track(scene(200 + 7 * i, 150 - 6 * i)).box) for i in frames]
+
+
+def test_boxes_are_those_of_the_authors_code(
+    exported: tuple[str, dict[str, Network], list[int]],
+) -> None:
+    name, networks, sides = exported
+    sides.clear()
+    tracker = SiamRPNTracker(networks, SiamRPNParameters(**TRACKING[name]))
+    tracker.init(scene(200, 150), Box(200, 150, 60, 48))
+    boxes = follow(tracker, range(1, len(BOXES[name]) + 1))
+    for number, (found, expected) in enumerate(zip(boxes, BOXES[name], strict=True), start=1):
+        assert found == pytest.approx(expected, abs=0.05), f"frame {number}"
+    if name in SEARCHES:
+        assert sides == SEARCHES[name]
+
+
+def test_a_lost_long_term_target_that_is_found_elsewhere_is_followed_in_the_small_crop(
+    exported: tuple[str, dict[str, Network], list[int]],
+) -> None:
+    name, networks, sides = exported
+    if name != "long-term":
+        pytest.skip("a short-term tracker has one crop")
+    tracker = SiamRPNTracker(networks, SiamRPNParameters(**TRACKING[name]))
+    tracker.init(scene(200, 150), Box(200, 150, 60, 48))
+    follow(tracker, [1, 2])  # lost in frame 2
+    sides.clear()
+    seen = tracker.look_at(scene(214, 138), 244, 162)
+    tracker.accept(seen)
+    tracker.track(scene(214, 138))
+    assert sides == [255, 255]
+
+
+@pytest.mark.parametrize("changed", [{"instance": 287}, {"base_size": 4}])
+def test_values_that_do_not_fit_the_network_are_refused_when_it_is_loaded(
+    exported: tuple[str, dict[str, Network], list[int]], changed: dict[str, int]
+) -> None:
+    name, networks, _ = exported
+    values = {**TRACKING[name], **changed}
+    if values == TRACKING[name]:
+        pytest.skip("this is the instance of the network")
+    with pytest.raises(ModelError, match=r"do not fit the network, which takes \d+ pixels"):
+        SiamRPNTracker(networks, SiamRPNParameters(**values))
+
+
+def test_a_card_with_a_lost_instance_and_no_graphs_for_it_is_refused(
+    exported: tuple[str, dict[str, Network], list[int]],
+) -> None:
+    name, networks, _ = exported
+    short = {role: network for role, network in networks.items() if "wide" not in role}
+    with pytest.raises(ModelError, match="search_wide and match_wide"):
+        SiamRPNTracker(short, SiamRPNParameters(**{**TRACKING[name], "lost_instance": 831}))

@@ -1,0 +1,65 @@
+"""Published configurations small enough to be made in a test, and official weights of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SIAMFC = {
+    "name": "tiny_siamfc",
+    "tracker": "siamfc",
+    "paper": "Nobody et al., A Network for Tests, Nowhere 2000",
+    "backbone": "AlexNet (8 channels)",
+    "licence": "MIT",
+    "trained_on": ["nothing"],
+    "files": {},
+    "network": {"widths": [8, 8, 8, 8, 8], "groups": 1},
+    "tracking": {"scales": 3},
+    "checkpoint": {
+        "layout": "siamfc-pytorch",
+        "page": "https://example.org/siamfc",
+        "licence": "MIT",
+        "files": ["tiny.pth"],
+    },
+}
+SIAMRPN = {
+    **SIAMFC,
+    "name": "tiny_siamrpn",
+    "tracker": "siamrpnpp",
+    "network": {"widths": [8, 8, 8, 8, 8], "hidden": 8},
+    "tracking": {"instance": 255, "penalty_k": 0.1, "window_influence": 0.4, "lr": 0.3},
+    "checkpoint": {**SIAMFC["checkpoint"], "layout": "pysot"},  # type: ignore[dict-item]
+}
+
+
+def publish(folder: Path, card: dict[str, Any]) -> Path:
+    """Write a card into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{card['name']}.yaml"
+    path.write_text(yaml.safe_dump(card))
+    return path
+
+
+def official(card: dict[str, Any], seed: int = 0) -> dict[str, Any]:
+    """Weights as training leaves them, with statistics of real size. Needs torch."""
+    import torch
+
+    from tracker_ros.networks.zoo import build_network
+
+    torch.manual_seed(seed)
+    network = build_network(card["tracker"], card["network"])
+    with torch.no_grad():
+        network.train()
+        network(torch.rand(2, 3, 127, 127) * 255, torch.rand(2, 3, 255, 255) * 255)
+    return dict(network.state_dict())
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

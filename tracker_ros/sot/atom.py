@@ -1,0 +1,265 @@
+"""ATOM tracking: a classifier learnt online finds the target, an overlap network its box.
+
+Source: specs of ATOM, sections 3 to 5. Nothing here needs torch: the networks are exported
+graphs, and the classifier learns in NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracker_ros.engines.network import Network
+from tracker_ros.errors import ModelError
+from tracker_ros.geometry import MAX_SHARE, MIN_SIDE, Box, UInt8Image, grey_contrast, on_image
+from tracker_ros.sot.atom_classifier import Classifier
+from tracker_ros.sot.atom_localisation import Flag, Found, Localiser
+from tracker_ros.sot.atom_memory import Float32, Memory
+from tracker_ros.sot.atom_parameters import FIRST_SAMPLES, AtomParameters
+from tracker_ros.sot.atom_refinement import chosen, proposals
+from tracker_ros.sot.atom_samples import (
+    Crop,
+    as_input,
+    crop_at,
+    dropped,
+    first_samples,
+    label,
+    normalised,
+)
+from tracker_ros.sot.passes import Call, Steps
+from tracker_ros.sot.tracker import SearchingTracker
+from tracker_ros.track import Estimate, Evidence
+
+OUTSIDE = 0.3
+"""How far the target's middle may lie beyond the border, in its sides."""
+ROWS = 8
+"""Samples of the first frame that go through the backbone at a time."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """Where the target is; (cx, cy) is a middle of pixels."""
+
+    cx: float
+    cy: float
+    w: float
+    h: float
+
+    @property
+    def box(self) -> Box:
+        return Box(self.cx - (self.w - 1) / 2, self.cy - (self.h - 1) / 2, self.w, self.h)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What was learnt of the target, and goes on learning."""
+
+    classifier: Classifier
+    memory: Memory
+    modulation: Mapping[str, Float32]
+    first_kernels: Float32
+    """The classifier's as the first frame left them: a target found again must please them."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one look has found."""
+
+    estimate: Estimate
+    found: Found
+    state: _State
+    """The target's place and size; the former ones where it was not found."""
+    crop: Crop
+    sample: Float32
+    """The crop's features, reduced."""
+
+
+class AtomTracker(SearchingTracker):
+    """One target. The networks are those of tracker_ros.networks.export_atom.
+
+    search -> features, of the first frame's samples, too; modulate, once a target; project and
+    refine, in frames where the classifier has found the target. Each tracker draws its random
+    numbers from `parameters.seed`: the same pictures give the same boxes. Raises ModelError when
+    the graphs are of another crop size than the parameters.
+    """
+
+    roles = ("search", "modulate", "project", "refine")
+
+    def __init__(self, networks: Mapping[str, Network], parameters: AtomParameters) -> None:
+        self._networks = networks
+        self._p = p = parameters
+        (crops,) = networks["search"].engine.inputs
+        if crops.shape[-1] != p.sample:
+            raise ModelError(
+                f"the search graph takes crops of {crops.shape[-1]} px, the card's tracking says "
+                f"sample: {p.sample}; export the model again"
+            )
+        self._localiser = Localiser(p)
+        self._blob = np.empty((1, 3, p.sample, p.sample), np.float32)
+        self.flag = Flag.NORMAL
+        """What the peaks said in the last frame that was followed."""
+        self._target: _Target | None = None
+        self._state = _State(0, 0, 0, 0)
+        self._frame = 1
+        self._rng = np.random.default_rng(p.seed)
+        self._look_rng = np.random.default_rng(p.seed)
+        """Of its own, so that looking elsewhere changes nothing in the frames to come."""
+
+    def init(self, image: UInt8Image, box: Box) -> None:
+        """Learn the target in `box`. Raises TargetError when the box cannot be tracked."""
+        height, width = image.shape[:2]
+        box.require_trackable(width, height)
+        state = _State(box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2, box.w, box.h)
+        seeds = np.random.SeedSequence(self._p.seed).spawn(3)
+        learning, following, looking = (np.random.default_rng(seed) for seed in seeds)
+        self._target = self._learn(image, state, learning)
+        self._state, self._frame, self.flag = state, 1, Flag.NORMAL
+        self._rng, self._look_rng = following, looking
+
+    def following(self, image: UInt8Image) -> Steps[Estimate]:
+        """Find the target around where it was last, and learn from what is there."""
+        target, p, s = self._learnt(), self._p, self._state
+        seen = yield from self._look(image, s.cx, s.cy, self._rng)
+        self.flag = flag = seen.found.flag
+        if not seen.estimate.is_finite:
+            return seen.estimate
+        self._frame, self._state = self._frame + 1, seen.state
+        if flag in (Flag.NORMAL, Flag.HARD_NEGATIVE):
+            wanted = label(p, *seen.crop.inward(seen.state.cx, seen.state.cy))
+            hard = flag is Flag.HARD_NEGATIVE
+            rate = p.hard_negative_rate if hard else p.learning_rate
+            target.memory.add(seen.sample, wanted, rate)
+        if flag is Flag.HARD_NEGATIVE or (self._frame - 1) % p.update_interval == 0:
+            target.classifier.update(target.memory, p.update_cg)
+        return seen.estimate
+
+    def looking(self, image: UInt8Image, cx: float, cy: float) -> Steps[Estimate]:
+        """What there is around (cx, cy); the state stays as it is, and nothing is learnt."""
+        self._learnt()
+        seen = yield from self._look(image, cx, cy, self._look_rng)
+        return seen.estimate
+
+    def accept(self, estimate: Estimate) -> None:
+        """Go on from the box of an estimate."""
+        box = estimate.box
+        self._state = _State(box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2, box.w, box.h)
+
+    def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
+        """What the classifier of the first frame says of the middle of `box`, in [0, 1]."""
+        target, p = self._learnt(), self._p
+        cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
+        side = self._side(_State(cx, cy, box.w, box.h))
+        crop = crop_at(image, cx, cy, side, p.sample)
+        blob = as_input([crop.pixels], self._blob)
+        layers = yield Call(self._networks["search"], {"search": blob})
+        sample = target.classifier.reduce(normalised(layers["layer3"][0]))
+        scores = target.classifier.scores(sample, target.first_kernels)
+        middle = slice(p.cells // 2 - 1, p.cells // 2 + 2)
+        best = float(scores[middle, middle].max())
+        return min(max(best, 0.0), 1.0) if math.isfinite(best) else 0.0
+
+    def rescale(self, sx: float, sy: float) -> None:
+        """Go on in images of the same view that are sx times as wide and sy times as high."""
+        s = self._state
+        # Middles of pixels scale from the corner of the image, half a pixel before the first.
+        cx, cy = (s.cx + 0.5) * sx - 0.5, (s.cy + 0.5) * sy - 0.5
+        self._state = _State(cx, cy, s.w * sx, s.h * sy)
+
+    def _learnt(self) -> _Target:
+        if self._target is None:
+            raise RuntimeError("track() before init()")
+        return self._target
+
+    def _side(self, state: _State) -> float:
+        """Side of the searched square, in pixels of the image."""
+        return math.sqrt(state.w * state.h) * self._p.area_factor
+
+    def _learn(self, image: UInt8Image, state: _State, rng: np.random.Generator) -> _Target:
+        """The first frame: thirty samples, both layers of the classifier, the modulation."""
+        p = self._p
+        patch = crop_at(image, state.cx, state.cy, 2 * self._side(state), 2 * p.sample)
+        samples = list(first_samples(patch, state.cx, state.cy, p.sample, rng))
+        labels = [label(p, sample.x, sample.y) for sample in samples]
+        layers, features = self._features([sample.pixels for sample in samples])
+        copies = normalised(dropped(layers["layer3"][0], rng))
+        features += [*copies]
+        labels += [labels[0]] * len(copies)
+
+        channels = features[0].shape[0]
+        first = Memory(channels, p.cells, FIRST_SAMPLES, p.initial_share)
+        first.start(features, labels)
+        classifier = Classifier(channels, p.reduced, rng)
+        classifier.learn(first, p.newton_steps, p.newton_cg)
+        memory = Memory(p.reduced, p.cells, p.memory, p.initial_share)
+        memory.start([classifier.reduce(one) for one in features], labels)
+
+        w, h = state.w / patch.scale, state.h / patch.scale
+        plain = samples[0]
+        box = np.array([[plain.x - (w - 1) / 2, plain.y - (h - 1) / 2, w, h]], np.float32)
+        modulation = self._networks["modulate"].run({**layers, "box": box})
+        return _Target(classifier, memory, modulation, classifier.kernels)
+
+    def _features(self, pictures: list[UInt8Image]) -> tuple[Mapping[str, Float32], list[Float32]]:
+        """The layers of the first picture, (1, C, h, w), and normalised features of each."""
+        side, features = self._p.sample, []
+        blob = np.empty((ROWS, 3, side, side), np.float32)
+        layers: Mapping[str, Float32] = {}
+        for begin in range(0, len(pictures), ROWS):
+            part = as_input(pictures[begin : begin + ROWS], blob)
+            found = self._networks["search"].run({"search": part})
+            layers = layers or {name: value[:1] for name, value in found.items()}
+            features += [*normalised(found["layer3"])]
+        return layers, features
+
+    def _look(
+        self, image: UInt8Image, cx: float, cy: float, rng: np.random.Generator
+    ) -> Steps[_Seen]:
+        """What there is around (cx, cy), for a target of the size of the state."""
+        target, p, s = self._learnt(), self._p, self._state
+        crop = crop_at(image, cx, cy, self._side(s), p.sample)
+        layers = yield Call(
+            self._networks["search"], {"search": as_input([crop.pixels], self._blob)}
+        )
+        sample = target.classifier.reduce(normalised(layers["layer3"][0]))
+        found = self._localiser.locate(
+            target.classifier.scores(sample), s.w / crop.scale, s.h / crop.scale
+        )
+        state = _State(s.cx, s.cy, s.w, s.h)
+        if found.flag is not Flag.NOT_FOUND:
+            x = crop.cx + found.dx * crop.scale
+            y = crop.cy + found.dy * crop.scale
+            state = _inside(_State(x, y, s.w, s.h), image)
+            maps = yield Call(self._networks["project"], layers)
+            w, h = s.w / crop.scale, s.h / crop.scale
+            x, y = crop.inward(state.cx, state.cy)
+            tried = proposals(x - (w - 1) / 2, y - (h - 1) / 2, w, h, rng)
+            inputs = {**maps, **target.modulation, "boxes": tried}
+            refined = yield Call(self._networks["refine"], inputs)
+            box = chosen(refined["refined"], refined["overlap"])
+            if box is not None:
+                x, y, w, h = box
+                x, y = crop.outward(x + (w - 1) / 2, y + (h - 1) / 2)
+                state = _inside(_State(x, y, w * crop.scale, h * crop.scale), image)
+        side = crop.scale * p.sample
+        evidence = Evidence(
+            score=min(max(found.score, 0.0), 1.0) if math.isfinite(found.score) else math.nan,
+            peak_ratio=found.peak_ratio,
+            size_change=state.w * state.h / (s.w * s.h),
+            contrast=grey_contrast(
+                on_image(crop.pixels, image, crop.cx + 0.5, crop.cy + 0.5, side)
+            ),
+        )
+        return _Seen(Estimate(state.box, evidence), found, state, crop, sample)
+
+
+def _inside(state: _State, image: UInt8Image) -> _State:
+    """No further beyond the border than some of its size, and no larger than can be tracked."""
+    height, width = image.shape[:2]
+    w = min(max(state.w, MIN_SIDE), MAX_SHARE * width)
+    h = min(max(state.h, MIN_SIDE), MAX_SHARE * height)
+    cx = min(max(state.cx, -OUTSIDE * w), width + OUTSIDE * w)
+    cy = min(max(state.cy, -OUTSIDE * h), height + OUTSIDE * h)
+    return _State(cx, cy, w, h)

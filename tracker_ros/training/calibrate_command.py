@@ -1,0 +1,171 @@
+"""`tracker_ros calibrate`: choose a model's thresholds for lost targets, and write its card."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from tracker_ros.errors import DataError, ModelError
+from tracker_ros.evaluation.absences import KINDS as ABSENCES
+from tracker_ros.evaluation.honesty_command import as_table
+from tracker_ros.evaluation.options import not_negative, opencv_threads, progress, write_whole
+from tracker_ros.models.card import read_card
+from tracker_ros.sot.model import load_model
+from tracker_ros.training.calibration import (
+    ABSENT_TRACKING,
+    DOUBTED,
+    EXCESS,
+    KINDS,
+    Calibration,
+    calibrate,
+    film_of_track,
+    frames_of,
+)
+from tracker_ros.training.pictures import FrameTrack, read_tracks
+from tracker_ros.training.recipe import read_recipe, recipe_names
+
+_MOST = f"{ABSENT_TRACKING:.0%}"
+DESCRIPTION = f"""\
+Choose the thresholds by which the monitor tells that a target is lost, for one model.
+
+The tracker follows the held-out tracks of a collection (docs/training.md), which are also cut,
+covered and turned away from, so that it is known when the target is absent. Chosen are those
+thresholds with the lowest cost: the share of visible frames that are LOST, plus that of absent ones
+that are not, plus {DOUBTED:g} of the share of visible ones in doubt, plus {EXCESS:g} times what the
+share of absent frames TRACKING is over {_MOST}. They go into the section 'monitor' of the card; the
+rest of it stays as it is.
+"""
+
+EPILOG = """\
+examples:
+  tracker_ros calibrate siamrpnpp --data ../data/train
+  tracker_ros calibrate runs/mine/mine.yaml --data recorded --held-out corridor lift stairs
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `tracker_ros calibrate`."""
+    parser.description = DESCRIPTION
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "card", help="a tracker, a model card's name, or the path of a card (.yaml)"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the collection: video.json"
+    )
+    parser.add_argument(
+        "--held-out", nargs="+", metavar="TRACK",
+        help="tracks that the model was not trained on (default: those of the recipe of its name)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the card there instead of over itself"
+    )
+    parser.add_argument(
+        "--kinds", nargs="+", choices=tuple(ABSENCES), default=KINDS, metavar="KIND",
+        help="kinds of absence, as of `eval honesty` (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=not_negative, default=0, metavar="N",
+        help="CPU threads of the tracker (default: what the engine and OpenCV choose)",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything, then calibrate, print what was tried and write the card."""
+    model = load_model(args.card, threads=args.threads)
+    card = model.card.folder / f"{model.card.name}.yaml"
+    if args.card.endswith((".yaml", ".yml")):
+        card = Path(args.card)
+    out: Path = args.out or card
+    text = read_text(card)
+    with_monitor(text, {"lost_score": 0.5}, card)  # a card that cannot be changed is told now
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise DataError(f"--out {out} cannot be written: its folder must exist")
+    if out.name != f"{model.card.name}.yaml":
+        raise DataError(f"--out {out}: a card is a file of its name, {model.card.name}.yaml")
+    names = args.held_out or held_out_of(model.card.name)
+    films = [film_of_track(track) for track in chosen_tracks(args.data, names)]
+    with opencv_threads(args.threads), progress(frames_of(films, args.kinds)) as (say, tick):
+        calibration = calibrate(model, films, kinds=args.kinds, say=say, tick=tick)
+    print(report(calibration))
+    try:
+        write_whole(out, with_monitor(text, calibration.monitor, card))
+    except OSError as error:
+        raise DataError(
+            f"{out} cannot be written: {error}; name another place with --out"
+        ) from None
+    print(f"{out}: monitor: {calibration.monitor}")
+    return 0
+
+
+def held_out_of(name: str) -> list[str]:
+    """The held-out tracks of the recipe that a model comes from. Raises ModelError."""
+    if name not in recipe_names() or not read_recipe(name).held_out:
+        raise ModelError(
+            f"no recipe is named '{name}': name the tracks that the model was not trained on with "
+            "--held-out"
+        )
+    return read_recipe(name).held_out
+
+
+def chosen_tracks(data: Path, names: list[str]) -> list[FrameTrack]:
+    """Those tracks of a collection. Raises DataError when one is not there."""
+    tracks = read_tracks(data, names)
+    for track in tracks:
+        if len(track.visible) < 3:
+            raise DataError(
+                f"track '{track.name}' shows its target in {len(track.visible)} frames; three are "
+                "needed: to start on, to follow to, and to come back in"
+            )
+    return tracks
+
+
+def report(calibration: Calibration) -> str:
+    """What was tried: a line for each trial, for each film of the chosen one, and validated."""
+    rows = {}
+    for trial in calibration.trials:
+        t = trial.thresholds
+        mark = "*" if trial is calibration.chosen else " "
+        values = (t.verify_likeness, t.uncertain_score, t.lost_score, t.recover_score, t.max_drift)
+        rows[f"{mark} {' '.join(f'{value:g}' for value in values)}"] = trial.honesty
+    films = {f"  {name}": counts for name, counts in calibration.chosen.films.items()}
+    rows |= films | {"  chosen by the others": calibration.validated}
+    about = "Tried: verify_likeness, uncertain_score, lost_score, recover_score, max_drift\n"
+    return about + as_table(rows)
+
+
+def read_text(path: Path) -> str:
+    """A card's text. Raises ModelError."""
+    read_card(str(path))
+    return path.read_text()
+
+
+def with_monitor(text: str, monitor: Mapping[str, float], path: Path) -> str:
+    """The card's text with these values in its section `monitor`, all else as it was.
+
+    Values of the section that are not among them stay. Raises ModelError where the text cannot
+    be changed so.
+    """
+    content = yaml.safe_load(text)
+    merged = {**(content.get("monitor") or {}), **monitor}
+    block = yaml.safe_dump({"monitor": merged}, sort_keys=False)
+    section = re.compile(r"^monitor:.*\n?(?:(?:[ \t]+.*|[ \t]*)\n?)*", re.MULTILINE)
+    if section.search(text):
+        changed = section.sub(lambda match: block, text, count=1)
+    else:
+        changed = text.rstrip("\n") + "\n" + block
+    try:
+        done = yaml.safe_load(changed) == {**content, "monitor": merged}
+    except yaml.YAMLError:
+        done = False
+    if not done:
+        raise ModelError(
+            f"the card {path} is written in a way that cannot be changed in place; write its "
+            "section 'monitor' in lines of its own"
+        )
+    return changed

@@ -1,0 +1,141 @@
+"""Official checkpoints as tables of weights, whatever they are kept in and without running it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tracker_ros
+from tracker_ros.errors import ModelError
+
+START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from tracker_ros.zoo.converter import start; "
+    "sys.exit(start(*sys.argv[2:]))"
+)
+PATIENCE = 600.0
+"""Seconds that a conversion may take; the processor time of it is limited anyhow."""
+LAYOUTS = {
+    "siamfc": "siamfc-pytorch",
+    "siamrpnpp": "pysot",
+    "spm": "spm-tracker",
+    "atom": "pytracking",
+}
+"""Tracker -> whose key names its official checkpoints have."""
+COUNTERS = "num_batches_tracked"
+"""Ends the names of counters of training steps, which no network needs."""
+SPM_KERNELS = ("rpn_head.z_cls_weights", "rpn_head.z_bbox_weights")
+"""Kernels of the last target, which the authors' code kept with the weights."""
+ATOM_UNUSED = ("feature_extractor.layer4.", "feature_extractor.fc.")
+"""Parts of ResNet-18 that ATOM does not use."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a file holds."""
+
+    file: Path
+    tensors: Mapping[str, Any]
+    """Name -> torch tensor, on the CPU."""
+    others: tuple[str, ...] = ()
+    """Entries beside the tensors that are none."""
+    strangers: tuple[str, ...] = ()
+    """Classes and functions that a pickle asked for; nothing of them was run."""
+
+
+def read_weights(file: Path) -> Weights:
+    """Read a checkpoint (.pth, .pt, ...: what torch.save writes) or a .safetensors file.
+
+    Nothing that a pickle holds is executed (tracker_ros.zoo.converter). Raises ModelError when
+    the file cannot be read, is damaged, or holds no table of weights.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(9)
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
+    if head[8:9] == b"{":  # the length of a header in JSON, and the header
+        try:
+            return Weights(file, load_file(str(file)))
+        except (SafetensorError, OSError, ValueError) as error:
+            raise ModelError(f"{file} is damaged, or no safetensors file: {error}") from error
+    try:
+        with tempfile.TemporaryDirectory(prefix="tracker_ros_") as folder:
+            converted = Path(folder) / "converted.safetensors"
+            answer = convert(file, converted)
+            return Weights(
+                file, load_file(str(converted)), tuple(answer["others"]), tuple(answer["strangers"])
+            )
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{file}: its weights cannot be kept for a moment: {error}") from error
+
+
+def convert(file: Path, converted: Path) -> dict[str, Any]:
+    """Turn what torch.save wrote into safetensors, in a process of its own; what that says.
+
+    `others`: entries that are no tensors; `strangers`: names that the pickle asked for. Raises
+    ModelError when the file is refused; what `converted` then holds is not to be used.
+    """
+    root = Path(tracker_ros.__file__).parents[1]
+    command = [sys.executable, "-I", "-c", START, str(root), str(file.resolve()), str(converted)]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=converted.parent,
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"{file}: reading it took more than {PATIENCE:.0f} s: refused") from error
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise ModelError(f"{file}: reading it was ended by the system ({name}): refused")
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["no answer"]
+        raise ModelError(f"{file}: the converter failed: {words[-1]}") from error
+    if "error" in answer:
+        raise ModelError(f"{file} is no checkpoint that can be imported: {answer['error']}")
+    return answer
+
+
+def as_network_has_it(layout: str, files: Iterable[Weights]) -> dict[str, Any]:
+    """The tensors of all files under the names that our networks have.
+
+    Our networks have their authors' names, so that little is to be done: a prefix `module.` goes,
+    and counters and unused parts are left out. Raises ModelError for an unknown layout, and files
+    that do not belong together.
+    """
+    if layout not in LAYOUTS.values():
+        raise ModelError(f"no layout '{layout}'; there are {', '.join(LAYOUTS.values())}")
+    tensors: dict[str, Any] = {}
+    for weights in files:
+        named = {name.removeprefix("module."): t for name, t in weights.tensors.items()}
+        for name, tensor in _arranged(layout, named).items():
+            if name in tensors:
+                raise ModelError(f"{weights.file}: {name} is in another of the files, too")
+            tensors[name] = tensor
+    return tensors
+
+
+def _arranged(layout: str, named: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: t for name, t in named.items() if name.rpartition(".")[2] != COUNTERS}
+    if layout == "spm-tracker":
+        kept = {name: t for name, t in kept.items() if not name.endswith(SPM_KERNELS)}
+        if not any(name.startswith(("cm.", "fm.")) for name in kept):  # else: one file of ours
+            coarse = any(name.startswith("z_net.") for name in kept)
+            kept = {f"{'cm' if coarse else 'fm'}.{name}": t for name, t in kept.items()}
+    if layout == "pytracking":
+        kept = {name: t for name, t in kept.items() if not name.startswith(ATOM_UNUSED)}
+    return kept

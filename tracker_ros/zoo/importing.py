@@ -1,0 +1,181 @@
+"""Imports official weights: a checkpoint becomes a model of the user, or nothing changes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tracker_ros.errors import ModelError
+from tracker_ros.models.card import MODELS, Card, card_names, file_sha256, read_card, user_folder
+from tracker_ros.models.reading import NAME
+from tracker_ros.zoo.checkpoints import COUNTERS, LAYOUTS, Weights, as_network_has_it, read_weights
+from tracker_ros.zoo.shelf import make, put, require_free, staging
+
+
+class Imported(NamedTuple):
+    """What has become of a checkpoint."""
+
+    card: Path
+    files: tuple[Path, ...]
+    """Graphs and weights."""
+    strangers: tuple[str, ...]
+    """What the checkpoint would have had run, had it been unpickled."""
+    unlike: tuple[str, ...]
+    """Files whose sha256 is not the one that the model's card names."""
+
+
+def import_weights(
+    files: Sequence[Path], model: str, *, name: str = "", force: bool = False
+) -> Imported:
+    """Make the model `name` (default: that of the card) of a card and official weights.
+
+    model: a published configuration, or the path of a card. Raises ModelError, and nothing has
+    changed, when a file cannot be read, the weights do not fit the network, the graphs do not run,
+    there is such a model already (without `force`), or the user's folder cannot be written.
+    """
+    base = published(model)
+    name = name or base.name
+    if not NAME.fullmatch(name):
+        raise ModelError(f"'{name}' is no name for a model: letters, digits, _, + and - make one")
+    folder = user_folder()
+    require_free(name, folder, force=force)
+    if not force and (MODELS / f"{name}.yaml").exists() and read_card(name).files:
+        raise ModelError(
+            f"'{name}' ships with the package; --as gives the imported model a name of its own, "
+            "--force puts it before the one that ships"
+        )
+    weights = [read_weights(file) for file in files]
+    network = network_with(base, weights)
+    card = dataclasses.replace(_as_imported(base, files), name=name)
+    with staging(folder) as stage:
+        make(card, network, stage)
+        put(name, stage, folder)
+    placed = dataclasses.replace(card, folder=folder)
+    here = read_card(str(folder / f"{name}.yaml"))
+    return Imported(
+        folder / f"{name}.yaml",
+        (*(here.graph_path(role) for role in here.files), placed.weights_path),
+        tuple(dict.fromkeys(each for w in weights for each in w.strangers)),
+        _unlike(base, files),
+    )
+
+
+def published(model: str) -> Card:
+    """The card to import into: the package's, where there is one of that name."""
+    shipped = MODELS / f"{model}.yaml"
+    return read_card(str(shipped) if NAME.fullmatch(model) and shipped.is_file() else model)
+
+
+def network_with(card: Card, weights: Sequence[Weights]) -> Any:
+    """The network of a card with these weights. Raises ModelError that lists all that differs."""
+    import torch
+
+    from tracker_ros.networks.zoo import build_network
+
+    layout = _layout(card)
+    network = build_network(card.tracker, card.network)
+    tensors = as_network_has_it(layout, weights)
+    wrong = differences(_shapes(network.state_dict()), _shapes(tensors))
+    wrong += [f"not a tensor: {name}" for w in weights for name in sorted(w.others)]
+    if wrong:
+        fitting = _fitting(weights, card.name)
+        hint = f"; they fit --model {fitting}" if fitting else ""
+        whole = card.checkpoint.files if card.checkpoint is not None else ()
+        if len(weights) < len(whole):
+            hint = f"; the whole of them is {' and '.join(whole)}: give all these files"
+        files = ", ".join(w.file.name for w in weights)
+        lines = "\n  ".join(wrong)
+        raise ModelError(
+            f"the weights in {files} are not those of '{card.name}' (layout {layout}){hint}: "
+            f"{_counted(wrong)}; nothing was changed\n  {lines}"
+        )
+    broken = sorted(n for n, t in tensors.items() if not bool(torch.isfinite(t.float()).all()))
+    if broken:
+        raise ModelError(
+            f"weights are not finite in {len(broken)} of {len(tensors)} tensors, {broken[0]} among "
+            "them: the file is damaged, or training had failed; nothing was changed"
+        )
+    network.load_state_dict({**network.state_dict(), **tensors})
+    return network
+
+
+def differences(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> list[str]:
+    """Every key that is missing, unexpected or of another shape, sorted, in words."""
+    missing = [f"missing: {key} {shape}" for key, shape in expected.items() if key not in found]
+    unexpected = [
+        f"unexpected: {key} {shape}" for key, shape in found.items() if key not in expected
+    ]
+    other = [
+        f"of another shape: {key} is {shape}, the network has {expected[key]}"
+        for key, shape in found.items()
+        if key in expected and shape != expected[key]
+    ]
+    return sorted(missing) + sorted(unexpected) + sorted(other)
+
+
+def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {
+        key: tuple(value.shape)
+        for key, value in tensors.items()
+        if key.rpartition(".")[2] != COUNTERS
+    }
+
+
+def _counted(wrong: Sequence[str]) -> str:
+    kinds = [line.partition(":")[0] for line in wrong]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+
+
+def _layout(card: Card) -> str:
+    if card.checkpoint is not None:
+        return card.checkpoint.layout
+    if card.tracker not in LAYOUTS:
+        raise ModelError(
+            f"there are no official weights of the tracker '{card.tracker}' of model "
+            f"'{card.name}' to import; there are of {', '.join(LAYOUTS)}"
+        )
+    return LAYOUTS[card.tracker]
+
+
+def _fitting(weights: Sequence[Weights], but: str) -> str:
+    """The name of another model whose network these weights fit, or nothing."""
+    import torch
+
+    from tracker_ros.networks.zoo import build_network
+
+    # Those that ship before others, which may be imports of the same weights.
+    for name in sorted(card_names(), key=lambda name: not (MODELS / f"{name}.yaml").exists()):
+        try:
+            card = read_card(name)
+            with torch.device("meta"):  # shapes alone
+                expected = _shapes(build_network(card.tracker, card.network).state_dict())
+            found = _shapes(as_network_has_it(_layout(card), weights))
+        except ModelError:  # a card that cannot be read, or of another kind, is none that fits
+            continue
+        if name != but and expected == found:
+            return name
+    return ""
+
+
+def _as_imported(base: Card, files: Sequence[Path]) -> Card:
+    """The card with where its weights come from; what is said of other weights is left out."""
+    origin = " and ".join(f"{file.name} (sha256 {file_sha256(file)})" for file in files)
+    if base.checkpoint is not None:
+        return dataclasses.replace(base, notes=f"{base.notes} Imported from {origin}.".strip())
+    return dataclasses.replace(
+        base,
+        licence="not stated",
+        trained_on=("not stated",),
+        monitor={},
+        measured={},
+        notes=f"Network and tracking values of {base.name}; weights imported from {origin}.",
+    )
+
+
+def _unlike(base: Card, files: Sequence[Path]) -> tuple[str, ...]:
+    named = base.checkpoint.sha256 if base.checkpoint is not None else ()
+    return tuple(str(file) for file in files if named and file_sha256(file) not in named)
