@@ -37,7 +37,7 @@ def seed(network: nn.Module, salt: str = "") -> None:
 
 
 def calibrate(network: nn.Module, run: Callable[[], object]) -> None:
-    """Take the statistics of every normalisation from one run of the network."""
+    """Take the statistics of every normalisation from one run of the network, its last pass."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0

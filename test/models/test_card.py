@@ -89,6 +89,7 @@ MANY = "a" * 64
     ("changes", "complaint"),
     [
         ({"colour": "red"}, "field colour is 'red'; expected one of name, tracker, paper"),
+        ({"notes": "a\x1b[2Jb"}, "notes is 'a\\x1b[2Jb'; expected a text without control"),
         ({"paper": None}, "paper is None; expected a text"),
         ({"trained_on": "everything"}, "trained_on is 'everything'; expected a list"),
         ({"trained_on": ["a", 3]}, "trained_on[1] is 3; expected a text"),

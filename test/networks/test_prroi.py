@@ -1,4 +1,4 @@
-"""Precise RoI pooling against the goldens of its specification, sums and differences. Needs torch."""
+"""Precise RoI pooling against its specification, plain sums and differences. Needs torch."""
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from lifecycle_msgs.msg import Transition
-from sot_harness import GOOD_OVERLAP, Answer, Sot, fresh, running_node, scene, truth
+from sot_harness import GOOD_OVERLAP, Sot, fresh, running_node, truth
 
 from tracker_ros.models.card import MODELS, read_card
 from tracker_ros.msg import Track
@@ -39,29 +39,19 @@ def wait_for_model(sot: Sot, name: str) -> None:
     )
 
 
-def film_until(sot: Sot, model: str, start: int) -> list[Answer]:
-    """Show frames of the scene, at most to the last, until a model answers."""
-    answers = []
-    for index in range(start, len(scene())):
-        answers.append(sot.film(range(index, index + 1))[0])
-        if answers[-1].status.model == model:
-            return answers
-    raise AssertionError(f"{model} did not take over in {len(answers)} frames")
-
-
 def test_another_tracker_takes_over_the_live_target(sot: Sot) -> None:
     identity = sot.follow()
     before = sot.film(range(1, 10))[-1].track
     (result,) = sot.set_parameters(tracker="siamfc")
     assert result.successful, result.reason
-    answers = film_until(sot, DEFAULT_MODELS["siamfc"], 10)
-    after = sot.film(range(10 + len(answers), 14 + len(answers)))
-    for answer in (*answers, *after):
-        assert answer.track.id == identity
+    meanwhile = sot.film(range(10, 16))
+    wait_for_model(sot, DEFAULT_MODELS["siamfc"])
+    after = sot.film(range(16, 20))
+    assert {answer.track.id for answer in (*meanwhile, *after)} == {identity}
     assert after[-1].status.tracker == "siamfc"
-    assert after[-1].track.age == before.age + len(answers) + len(after)
+    assert after[-1].track.age == before.age + len(meanwhile) + len(after)
     assert after[-1].track.state == Track.TRACKING
-    assert after[-1].box.iou(truth(13 + len(answers))) > GOOD_OVERLAP
+    assert after[-1].box.iou(truth(19)) > GOOD_OVERLAP
     sot.wait_for_diagnostics("node", f"model: {DEFAULT_MODELS['siamfc']}")
 
 

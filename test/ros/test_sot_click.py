@@ -102,7 +102,8 @@ def test_a_click_on_an_older_image_is_caught_up(sot: Sot, detector: Any) -> None
     sot.film(range(1, 15))
     click(sot, truth(0).cx, truth(0).cy, stamp)
     answer = sot.film(range(15, 16))[0]
-    assert answer.track.age == 15
+    sot.process.wait_for(r"click: following \d+, set 0\.47 s late: catches up on 14 images")
+    assert 1 < answer.track.age <= 15
     assert answer.box.iou(truth(15)) > GOOD_OVERLAP
 
 

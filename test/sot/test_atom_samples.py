@@ -95,8 +95,9 @@ def test_the_first_frame_gives_twenty_three_pictures_with_the_target_where_they_
         assert sample.pixels.shape == (288, 288, 3)
         bright = sample.pixels[..., 0].astype(float) - 90
         rows, columns = np.nonzero(bright > 10)
-        found = np.average(columns, weights=bright[rows, columns]), np.average(
-            rows, weights=bright[rows, columns]
+        found = (
+            np.average(columns, weights=bright[rows, columns]),
+            np.average(rows, weights=bright[rows, columns]),
         )
         assert found == pytest.approx((sample.x, sample.y), abs=0.6), number
     plain, shifted = samples[0], samples[1:5]

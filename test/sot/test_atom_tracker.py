@@ -33,6 +33,8 @@ from tracker_ros.track import TrackState  # noqa: E402
 BOX = Box(200, 150, 60, 48)
 ELSEWHERE = np.ascontiguousarray(BACKGROUND[::-1, ::-1])
 """A picture without the target, and of another place."""
+
+
 @pytest.fixture(scope="module")
 def network() -> ATOM:
     return learnt()
@@ -294,7 +296,7 @@ def test_answers_that_are_no_numbers_leave_the_target_as_it_is(
 
 
 def test_graphs_of_another_crop_size_than_the_card_says_are_refused(model: LoadedModel) -> None:
-    with pytest.raises(ModelError, match="288 px.*sample: 224"):
+    with pytest.raises(ModelError, match=r"288 px.*sample: 224"):
         model.with_tracking({**model.card.tracking, "sample": 224})
 
 

@@ -10,14 +10,14 @@ from patch_scene import scene
 from tracker_ros.engines.engine import Array
 from tracker_ros.engines.network import Network
 from tracker_ros.geometry import Box
-from tracker_ros.sot import TRACKERS, LoadedModel, load_model
+from tracker_ros.sot import LoadedModel, load_model, trackers_with_weights
 from tracker_ros.sot.passes import Call, Steps, run_alone, run_together
 from tracker_ros.track import Estimate
 
 BOXES = [Box(200, 150, 60, 48), Box(300, 220, 50, 50), Box(90, 60, 40, 70)]
 
 
-@pytest.fixture(scope="module", params=TRACKERS)
+@pytest.fixture(scope="module", params=trackers_with_weights())
 def model(request: pytest.FixtureRequest) -> LoadedModel:
     return load_model(request.param, threads=1)
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from patch_scene import scene
+from patch_scene import BACKGROUND, scene
 
 torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
 
@@ -23,7 +24,11 @@ from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.errors import ModelError  # noqa: E402
 from tracker_ros.geometry import Box  # noqa: E402
 from tracker_ros.networks.zoo import ARCHITECTURES, build_network  # noqa: E402
-from tracker_ros.sot.siamrpnpp import SiamRPNParameters, SiamRPNTracker  # noqa: E402
+from tracker_ros.sot.siamrpnpp import (  # noqa: E402
+    SiamRPNParameters,
+    SiamRPNTracker,
+    of_classification,
+)
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "alexnet": {"widths": (24, 64, 96, 96, 64), "hidden": 64},
@@ -84,76 +89,108 @@ class Counted(Network):
         return super().run(inputs)
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
-def exported(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, dict[str, Network], list[int]]:
-    name = request.param
-    network: Any = build_network("siamrpnpp", NETWORKS[name])
-    seed(network)
+class Exported:
+    """The networks of NETWORKS, each exported when it is first asked for."""
 
-    def run() -> None:
-        features = network.features(crop(TRACKING[name]["instance"], 2))
-        network.match(network.template(crop(127, 1)), features)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[str, dict[str, Network]] = {}
+        self.sides: list[int] = []
+        """Of every search crop since it was cleared."""
 
-    calibrate(network, run)
-    stem = tmp_path_factory.mktemp("net") / "net"
-    export = ARCHITECTURES["siamrpnpp"].export
-    roles = export(network, TRACKING[name], stem, half=False)
-    sides: list[int] = []
-    return name, {role: Counted(Path(f"{stem}.{role}.onnx"), sides) for role in roles}, sides
+    def networks(self, name: str) -> dict[str, Network]:
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        self.sides.clear()
+        return self._made[name]
+
+    def tracker(self, name: str) -> SiamRPNTracker:
+        return SiamRPNTracker(self.networks(name), SiamRPNParameters(**TRACKING[name]))
+
+    def _make(self, name: str) -> dict[str, Network]:
+        network: Any = build_network("siamrpnpp", NETWORKS[name])
+        seed(network)
+
+        def run() -> None:
+            kernels = network.template(crop(127, 1))
+            network.match(kernels, network.features(crop(TRACKING[name]["instance"], 2)))
+
+        calibrate(network, run)
+        export = ARCHITECTURES["siamrpnpp"].export
+        roles = export(network, TRACKING[name], self._folder / name, half=False)
+        return {role: Counted(self._folder / f"{name}.{role}.onnx", self.sides) for role in roles}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return Exported(tmp_path_factory.mktemp("networks"))
 
 
 def follow(tracker: SiamRPNTracker, frames: Sequence[int]) -> list[list[float]]:
     return [list(tracker.track(scene(200 + 7 * i, 150 - 6 * i)).box) for i in frames]
 
 
-def test_boxes_are_those_of_the_authors_code(
-    exported: tuple[str, dict[str, Network], list[int]],
-) -> None:
-    name, networks, sides = exported
-    sides.clear()
-    tracker = SiamRPNTracker(networks, SiamRPNParameters(**TRACKING[name]))
+@pytest.mark.parametrize("name", NETWORKS)
+def test_boxes_are_those_of_the_authors_code(exported: Exported, name: str) -> None:
+    tracker = exported.tracker(name)
     tracker.init(scene(200, 150), Box(200, 150, 60, 48))
     boxes = follow(tracker, range(1, len(BOXES[name]) + 1))
     for number, (found, expected) in enumerate(zip(boxes, BOXES[name], strict=True), start=1):
         assert found == pytest.approx(expected, abs=0.05), f"frame {number}"
     if name in SEARCHES:
-        assert sides == SEARCHES[name]
+        assert exported.sides == SEARCHES[name]
 
 
 def test_a_lost_long_term_target_that_is_found_elsewhere_is_followed_in_the_small_crop(
-    exported: tuple[str, dict[str, Network], list[int]],
+    exported: Exported,
 ) -> None:
-    name, networks, sides = exported
-    if name != "long-term":
-        pytest.skip("a short-term tracker has one crop")
-    tracker = SiamRPNTracker(networks, SiamRPNParameters(**TRACKING[name]))
+    tracker = exported.tracker("long-term")
     tracker.init(scene(200, 150), Box(200, 150, 60, 48))
     follow(tracker, [1, 2])  # lost in frame 2
-    sides.clear()
-    seen = tracker.look_at(scene(214, 138), 244, 162)
-    tracker.accept(seen)
+    exported.sides.clear()
+    tracker.accept(tracker.look_at(scene(214, 138), 244, 162))
     tracker.track(scene(214, 138))
-    assert sides == [255, 255]
+    assert exported.sides == [255, 255]
+
+
+def test_a_long_term_target_that_leaves_is_followed_beside_the_image_and_reported_on_it(
+    exported: Exported,
+) -> None:
+    tracker = exported.tracker("long-term")
+    tracker.init(scene(570, 150), Box(570, 150, 60, 48))
+    for _ in range(15):
+        box = tracker.track(BACKGROUND).box
+        assert 0 <= box.cx <= 640 and 0 <= box.cy <= 480
+        assert 10 <= box.w <= 640 and 10 <= box.h <= 480
+
+
+def test_the_likeness_to_the_first_frame_is_of_classification_alone(exported: Exported) -> None:
+    tracker = exported.tracker("mobilenetv2")
+    box = Box(200, 150, 60, 48)
+    tracker.init(scene(200, 150), box)
+    assert tracker.likeness(scene(200, 150), box) == pytest.approx(1.0, abs=1e-4)
+    elsewhere = tracker.likeness(scene(200, 150), Box(450, 300, 60, 48))
+    assert elsewhere < 0.99
+    kernels = {f"kernel_{i}": np.zeros((1, 8, 5, 5), np.float32) for i in range(3)}
+    assert {k.shape for k in of_classification(kernels).values()} == {(1, 4, 5, 5)}
 
 
 @pytest.mark.parametrize("changed", [{"instance": 287}, {"base_size": 4}])
 def test_values_that_do_not_fit_the_network_are_refused_when_it_is_loaded(
-    exported: tuple[str, dict[str, Network], list[int]], changed: dict[str, int]
+    exported: Exported, changed: dict[str, int]
 ) -> None:
-    name, networks, _ = exported
-    values = {**TRACKING[name], **changed}
-    if values == TRACKING[name]:
-        pytest.skip("this is the instance of the network")
+    values = SiamRPNParameters(**{**TRACKING["mobilenetv2"], **changed})
     with pytest.raises(ModelError, match=r"do not fit the network, which takes \d+ pixels"):
-        SiamRPNTracker(networks, SiamRPNParameters(**values))
+        SiamRPNTracker(exported.networks("mobilenetv2"), values)
 
 
-def test_a_card_with_a_lost_instance_and_no_graphs_for_it_is_refused(
-    exported: tuple[str, dict[str, Network], list[int]],
-) -> None:
-    name, networks, _ = exported
-    short = {role: network for role, network in networks.items() if "wide" not in role}
+def test_a_card_with_a_lost_instance_and_no_graphs_for_it_is_refused(exported: Exported) -> None:
+    values = SiamRPNParameters(**{**TRACKING["mobilenetv2"], "lost_instance": 831})
     with pytest.raises(ModelError, match="search_wide and match_wide"):
-        SiamRPNTracker(short, SiamRPNParameters(**{**TRACKING[name], "lost_instance": 831}))
+        SiamRPNTracker(exported.networks("mobilenetv2"), values)
+
+
+def test_confidences_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"confidence_low 0.9 is above confidence_high 0.5"):
+        SiamRPNParameters(**{**TRACKING["long-term"], "confidence_low": 0.9,
+                             "confidence_high": 0.5})  # fmt: skip

@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 from patch_scene import scene
 
-from tracker_ros.sot.spm_crop import sampled_square, searched_part
+from tracker_ros.sot.spm_crop import SquareSampler, searched_part
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (60, 80, 3), np.uint8)
+
+
+def sampled_square(image: np.ndarray, x: float, y: float, side: float, out: int) -> np.ndarray:
+    crop = np.full((3, out, out), np.nan, np.float32)
+    SquareSampler(out).sample(image, x, y, side, crop)
+    return crop.transpose(1, 2, 0)
 
 
 def plain(image: np.ndarray, x: float, y: float, side: float, out: int) -> np.ndarray:
@@ -46,10 +52,16 @@ def plain(image: np.ndarray, x: float, y: float, side: float, out: int) -> np.nd
 def test_the_crop_is_plain_sampling_with_the_mean_around_the_image(
     x: float, y: float, side: float
 ) -> None:
-    crop = sampled_square(IMAGE, x, y, side, 25)
-    assert crop.shape == (25, 25, 3)
-    assert crop.dtype == np.float32
-    assert np.abs(crop - plain(IMAGE, x, y, side, 25)).max() < 0.05
+    for out in (25, 70):  # less than a band of rows, and a few of them
+        crop = sampled_square(IMAGE, x, y, side, out)
+        assert np.abs(crop - plain(IMAGE, x, y, side, out)).max() < 0.05
+
+
+def test_a_sampler_leaves_nothing_of_its_last_crop() -> None:
+    sampler, crop = SquareSampler(70), np.empty((3, 70, 70), np.float32)
+    for x, side in ((20.3, 30.0), (-35.5, 140.0), (20.3, 30.0)):
+        sampler.sample(IMAGE, x, 5.0, side, crop)
+        assert np.array_equal(crop.transpose(1, 2, 0), sampled_square(IMAGE, x, 5.0, side, 70))
 
 
 def test_the_crop_of_a_large_square_is_sampled_as_that_of_a_small_one() -> None:

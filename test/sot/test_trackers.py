@@ -9,11 +9,11 @@ from patch_scene import BACKGROUND, PATCH, scene
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
-from tracker_ros.sot import TRACKERS, LoadedModel, load_model, siamfc, siamrpnpp
-from tracker_ros.sot.proposals import Proposals
+from tracker_ros.sot import LoadedModel, load_model, siamfc, siamrpnpp, trackers_with_weights
+from tracker_ros.sot.region_proposals import Proposals
 
 
-@pytest.fixture(scope="module", params=TRACKERS)
+@pytest.fixture(scope="module", params=trackers_with_weights())
 def model(request: pytest.FixtureRequest) -> LoadedModel:
     return load_model(request.param, threads=1)
 

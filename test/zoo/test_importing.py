@@ -7,13 +7,16 @@ import shutil
 import sys
 import types
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hostile import Call
+from tiny_models import ATOM as TINY_ATOM
 from tiny_models import SIAMFC, SIAMRPN, everything_in, official, publish
+from tiny_models import SPM as TINY_SPM
 
 torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
 
@@ -193,6 +196,34 @@ def test_an_imported_model_gives_what_its_weights_give_in_torch(
     assert 0.0 <= tracker.track(still()).evidence.score <= 1.0
 
 
+def test_the_two_files_of_spm_tracker_become_a_model(own: Path, tmp_path: Path) -> None:
+    publish(own, TINY_SPM)
+    weights = official(TINY_SPM)
+    files = []
+    for stage in ("fm", "cm"):
+        table = {key[3:]: value for key, value in weights.items() if key.startswith(f"{stage}.")}
+        files.append(tmp_path / f"{stage}_stage.pt")
+        torch.save(table, files[-1])
+    with pytest.raises(ModelError, match=r"the whole of them is cm\.pt and fm\.pt: give all"):
+        import_weights(files[:1], "tiny_spm")
+    import_weights(files, "tiny_spm")
+    assert set(read_card("tiny_spm").files) == {"template", "search", "match", "refine"}
+    kept = load_file(str(read_card("tiny_spm").weights_path))
+    assert kept.keys() == weights.keys()
+
+
+def test_the_file_of_atom_becomes_a_model(own: Path, tmp_path: Path) -> None:
+    publish(own, TINY_ATOM)
+    weights = official(TINY_ATOM)
+    unused = {"feature_extractor.layer4.0.conv1.weight": torch.ones(8, 8, 3, 3)}
+    file = tmp_path / "atom.pth"
+    table = {"epoch": 50, "net": {**weights, **unused}, "settings": timedelta(1)}
+    torch.save(table, file, _use_new_zipfile_serialization=False)
+    imported = import_weights([file], "tiny_atom")
+    assert imported.strangers == ("datetime.timedelta",)
+    assert load_file(str(read_card("tiny_atom").weights_path)).keys() == weights.keys()
+
+
 def test_a_model_of_ones_own_weights_says_nothing_of_those_that_ship(
     own: Path, tmp_path: Path
 ) -> None:
@@ -250,6 +281,14 @@ def test_every_key_that_does_not_fit_is_listed(siamfc: Path, own: Path) -> None:
         "of another shape: backbone.conv5.0.bias is (9,), the network has (8,)",
         "not a tensor: epoch",
     ]
+
+
+def test_a_name_in_a_file_does_not_reach_the_terminal_as_it_is(siamfc: Path, own: Path) -> None:
+    clear = "\x1b[2J\n"
+    torch.save({**official(SIAMFC), clear: torch.ones(1), "x" * 9999: 1}, siamfc)
+    lines = refusal(siamfc, own)
+    assert "unexpected: \\x1b[2J\\n (1,)" in lines
+    assert clear not in lines and len(lines) < 1000
 
 
 def test_a_checkpoint_of_another_network_is_told_whose_it_is(

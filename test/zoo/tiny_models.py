@@ -32,6 +32,26 @@ SIAMRPN = {
     "tracking": {"instance": 255, "penalty_k": 0.1, "window_influence": 0.4, "lr": 0.3},
     "checkpoint": {**SIAMFC["checkpoint"], "layout": "pysot"},  # type: ignore[dict-item]
 }
+SPM = {
+    **SIAMFC,
+    "name": "tiny_spm",
+    "tracker": "spm",
+    "network": {"widths": [8, 8, 8, 8, 8], "hidden": 8},
+    "tracking": {"windows_influence": 0.4},
+    "checkpoint": {
+        **SIAMFC["checkpoint"],  # type: ignore[dict-item]
+        "layout": "spm-tracker",
+        "files": ["cm.pt", "fm.pt"],
+    },
+}
+ATOM = {
+    **SIAMFC,
+    "name": "tiny_atom",
+    "tracker": "atom",
+    "network": {"widths": [8, 8, 8, 8], "hidden": 8},
+    "tracking": {"sample": 128, "memory": 40, "reduced": 8},
+    "checkpoint": {**SIAMFC["checkpoint"], "layout": "pytracking"},  # type: ignore[dict-item]
+}
 
 
 def publish(folder: Path, card: dict[str, Any]) -> Path:
@@ -46,13 +66,13 @@ def official(card: dict[str, Any], seed: int = 0) -> dict[str, Any]:
     """Weights as training leaves them, with statistics of real size. Needs torch."""
     import torch
 
+    from tracker_ros.models.card import Card
     from tracker_ros.networks.zoo import build_network
+    from tracker_ros.zoo.exporting import settle
 
     torch.manual_seed(seed)
     network = build_network(card["tracker"], card["network"])
-    with torch.no_grad():
-        network.train()
-        network(torch.rand(2, 3, 127, 127) * 255, torch.rand(2, 3, 255, 255) * 255)
+    settle(network, Card(**{**card, "checkpoint": None}))
     return dict(network.state_dict())
 
 

@@ -60,6 +60,8 @@ class _Loader(yaml.SafeLoader):
 def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise _Refused(field, value, "a text")
+    if not all(letter.isprintable() or letter in "\n\t" for letter in value):
+        raise _Refused(field, value, "a text without control characters")
     return value
 
 
@@ -88,11 +90,11 @@ def _plain(field: str, value: object) -> object:
     """What a network may be told: texts, numbers, and lists of them."""
     if isinstance(value, list):
         return list(_list_of(_plain)(field, value))
-    return value if isinstance(value, str) else _number(field, value)
+    return _text(field, value) if isinstance(value, str) else _number(field, value)
 
 
 def _figure(field: str, value: object) -> object:
-    return value if isinstance(value, str) else _number(field, value)
+    return _text(field, value) if isinstance(value, str) else _number(field, value)
 
 
 def _list_of(check: Callable[[str, object], Any]) -> Callable[[str, object], tuple[Any, ...]]:

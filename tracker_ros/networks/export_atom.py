@@ -71,10 +71,11 @@ class Refinement(nn.Module):
         c3, c4 with their axes 1 and 2 exchanged: (B, h, hidden, w).
         """
         number, channels = int(boxes.shape[1]), int(c3.shape[2])
-        weight3, weight4 = self.predictor.weight[0, :channels], self.predictor.weight[0, channels:]
+        weight = self.predictor.weight[0]
+        weights = (weight[:channels], weight[channels:])
         overlap, gradients = self.predictor.bias, []
         for layer, features, factors, bins, scale, weight in zip(
-            (self.third, self.fourth), (c3, c4), (mod3, mod4), TEST_BINS, SCALES, (weight3, weight4),
+            (self.third, self.fourth), (c3, c4), (mod3, mod4), TEST_BINS, SCALES, weights,
             strict=True,
         ):  # fmt: skip
             factors = factors[:, None, None, :, None]

@@ -127,7 +127,10 @@ class SiamRPN(nn.Module):
             return
         if widths is not None or hidden is not None:
             raise ValueError(f"widths and hidden are AlexNet's; {backbone} takes neck")
-        self.backbone = ResNet50() if backbone == "resnet50" else MobileNetV2(1.4 if width is None else width)
+        if backbone == "mobilenetv2":
+            self.backbone = MobileNetV2(1.4 if width is None else width)
+        else:
+            self.backbone = ResNet50()
         widths = (256, 256, 256) if neck is None else neck
         if len(widths) != len(self.backbone.out_channels):
             raise ValueError(f"neck {list(widths)} is not one number of channels for each level, 3")

@@ -149,15 +149,12 @@ class AtomTracker(SearchingTracker):
 
     def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
         """What the classifier of the first frame says of the middle of `box`, in [0, 1]."""
-        target, p = self._learnt(), self._p
+        target, cells = self._learnt(), self._p.cells
         cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
-        side = self._side(_State(cx, cy, box.w, box.h))
-        crop = crop_at(image, cx, cy, side, p.sample)
-        blob = as_input([crop.pixels], self._blob)
-        layers = yield Call(self._networks["search"], {"search": blob})
-        sample = target.classifier.reduce(normalised(layers["layer3"][0]))
+        state = _State(cx, cy, box.w, box.h)
+        _, _, sample = yield from self._sample(image, cx, cy, self._side(state))
         scores = target.classifier.scores(sample, target.first_kernels)
-        middle = slice(p.cells // 2 - 1, p.cells // 2 + 2)
+        middle = slice(cells // 2 - 1, cells // 2 + 2)
         best = float(scores[middle, middle].max())
         return min(max(best, 0.0), 1.0) if math.isfinite(best) else 0.0
 
@@ -214,26 +211,30 @@ class AtomTracker(SearchingTracker):
             features += [*normalised(found["layer3"])]
         return layers, features
 
+    def _sample(
+        self, image: UInt8Image, cx: float, cy: float, side: float
+    ) -> Steps[tuple[Crop, Mapping[str, Float32], Float32]]:
+        """The square around (cx, cy), its layers, and its features as the classifier takes them."""
+        crop = crop_at(image, cx, cy, side, self._p.sample)
+        blob = as_input([crop.pixels], self._blob)
+        layers = yield Call(self._networks["search"], {"search": blob})
+        features = normalised(layers["layer3"][0])
+        return crop, layers, self._learnt().classifier.reduce(features)
+
     def _look(
         self, image: UInt8Image, cx: float, cy: float, rng: np.random.Generator
     ) -> Steps[_Seen]:
         """What there is around (cx, cy), for a target of the size of the state."""
-        target, p, s = self._learnt(), self._p, self._state
-        crop = crop_at(image, cx, cy, self._side(s), p.sample)
-        layers = yield Call(
-            self._networks["search"], {"search": as_input([crop.pixels], self._blob)}
-        )
-        sample = target.classifier.reduce(normalised(layers["layer3"][0]))
-        found = self._localiser.locate(
-            target.classifier.scores(sample), s.w / crop.scale, s.h / crop.scale
-        )
-        state = _State(s.cx, s.cy, s.w, s.h)
+        target, s = self._learnt(), self._state
+        crop, layers, sample = yield from self._sample(image, cx, cy, self._side(s))
+        w, h = s.w / crop.scale, s.h / crop.scale
+        found = self._localiser.locate(target.classifier.scores(sample), w, h)
+        state = s
         if found.flag is not Flag.NOT_FOUND:
             x = crop.cx + found.dx * crop.scale
             y = crop.cy + found.dy * crop.scale
             state = _inside(_State(x, y, s.w, s.h), image)
             maps = yield Call(self._networks["project"], layers)
-            w, h = s.w / crop.scale, s.h / crop.scale
             x, y = crop.inward(state.cx, state.cy)
             tried = proposals(x - (w - 1) / 2, y - (h - 1) / 2, w, h, rng)
             inputs = {**maps, **target.modulation, "boxes": tried}
@@ -243,14 +244,13 @@ class AtomTracker(SearchingTracker):
                 x, y, w, h = box
                 x, y = crop.outward(x + (w - 1) / 2, y + (h - 1) / 2)
                 state = _inside(_State(x, y, w * crop.scale, h * crop.scale), image)
-        side = crop.scale * p.sample
+        side = crop.scale * self._p.sample
+        searched = on_image(crop.pixels, image, crop.cx + 0.5, crop.cy + 0.5, side)
         evidence = Evidence(
             score=min(max(found.score, 0.0), 1.0) if math.isfinite(found.score) else math.nan,
             peak_ratio=found.peak_ratio,
             size_change=state.w * state.h / (s.w * s.h),
-            contrast=grey_contrast(
-                on_image(crop.pixels, image, crop.cx + 0.5, crop.cy + 0.5, side)
-            ),
+            contrast=grey_contrast(searched),
         )
         return _Seen(Estimate(state.box, evidence), found, state, crop, sample)
 

@@ -101,8 +101,8 @@ def normalised(features: Float32) -> Float32:
 def label(parameters: AtomParameters, x: float, y: float) -> Float32:
     """What the classifier shall say, (cells, cells): a Gaussian around (x, y) in a crop.
 
-    A target in the middle has its peak between the cells cells / 2 - 1 and cells / 2 of the crop,
-    which the even kernel gives to the latter.
+    A target in the middle of the crop has its peak at cell cells / 2: the kernel looks at two cells
+    before that one and at one behind it, whose middle is the crop's.
     """
     ticks = np.arange(parameters.cells) - (parameters.cells - 1) / 2
     sigma = SIGMA * parameters.base_side / STRIDE

@@ -85,6 +85,9 @@ class SiamFCTracker(SearchingTracker):
         window = np.outer(np.hanning(RESPONSE), np.hanning(RESPONSE))
         self._window = (window / window.sum()).astype(np.float32)
         self._blob = np.empty((parameters.scales, 3, INSTANCE, INSTANCE), np.float32)
+        self._planes = [np.empty((INSTANCE, INSTANCE), np.uint8) for _ in range(3)]
+        self._up = np.empty((parameters.scales, RESPONSE, RESPONSE), np.float32)
+        self._blend, self._near = np.empty((2, RESPONSE, RESPONSE), np.float32)
         self._template: Float32 | None = None
         self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
         self._self_peak = 1.0
@@ -156,8 +159,10 @@ class SiamFCTracker(SearchingTracker):
             subwindow(image, cx, cy, side * factor, INSTANCE, self._fill)
             for factor in self._factors
         ]
-        for row, crop in zip(self._blob, crops, strict=True):
-            np.copyto(row, crop[..., ::-1].transpose(2, 0, 1))
+        for image_in, crop in zip(self._blob, crops, strict=True):
+            cv2.split(crop, self._planes)
+            for row, plane in zip(image_in, reversed(self._planes), strict=True):
+                np.copyto(row, plane)
         features = yield Call(self._networks["search"], {"search": self._blob})
         assert self._template is not None
         inputs = {"kernel_0": self._template, **features}
@@ -169,13 +174,15 @@ class SiamFCTracker(SearchingTracker):
             raise RuntimeError("track() before init()")
         s = self._state
         responses, crops = yield from self._respond(image, cx, cy)
-        up = [cv2.resize(r, (RESPONSE, RESPONSE), interpolation=cv2.INTER_CUBIC) for r in responses]
+        up = self._up
+        for low, high in zip(responses, up, strict=True):
+            cv2.resize(low, (RESPONSE, RESPONSE), dst=high, interpolation=cv2.INTER_CUBIC)
         peaks = np.array([float(r.max()) for r in up]) * self._penalty
         chosen = int(peaks.argmax())
         raw = responses[chosen]
-        response = up[chosen] - up[chosen].min()
-        response /= response.sum() + 1e-16
-        response = (1 - influence) * response + influence * self._window
+        response = np.subtract(up[chosen], up[chosen].min(), out=self._blend)
+        response *= (1 - influence) / (float(response.sum()) + 1e-16)
+        response += np.multiply(self._window, influence, out=self._near)
         row, column = divmod(int(response.argmax()), RESPONSE)
 
         factor = float(self._factors[chosen])

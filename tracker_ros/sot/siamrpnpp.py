@@ -26,7 +26,7 @@ from tracker_ros.geometry import (
     square_crop,
 )
 from tracker_ros.sot.passes import Call, Steps
-from tracker_ros.sot.proposals import Proposals, second_peak
+from tracker_ros.sot.region_proposals import Proposals, second_peak
 from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence

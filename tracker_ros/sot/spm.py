@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tracker_ros.engines.network import Network
 from tracker_ros.geometry import MAX_SHARE, Box, UInt8Image, context_side, grey_contrast
 from tracker_ros.sot.passes import Call, Steps
-from tracker_ros.sot.spm_crop import sampled_square, searched_part
+from tracker_ros.sot.spm_crop import SquareSampler, searched_part
 from tracker_ros.sot.spm_proposals import (
     PROPOSALS,
     REFINEMENT,
@@ -111,6 +111,7 @@ class SPMTracker(SearchingTracker):
         self._networks = networks
         self._p = parameters
         self._anchors = anchor_table()
+        self._sampler = SquareSampler(INSTANCE)
         self._blob = np.empty((1, 3, INSTANCE, INSTANCE), np.float32)
         self._learnt: Mapping[str, Float32] | None = None
         self._state = _State(0, 0, 0, 0)
@@ -218,8 +219,7 @@ class SPMTracker(SearchingTracker):
         return {"template": self._blob, "box": in_crop}
 
     def _crop(self, image: UInt8Image, view: _View) -> None:
-        crop = sampled_square(image, view.x, view.y, view.side, INSTANCE)
-        np.copyto(self._blob[0], crop.transpose(2, 0, 1))
+        self._sampler.sample(image, view.x, view.y, view.side, self._blob[0])
 
 
 def _corners(box: Box) -> Float32:

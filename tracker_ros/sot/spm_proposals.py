@@ -20,6 +20,7 @@ PROPOSALS = 9
 NEAR_OVERLAP = 0.8
 REFINEMENT = np.array((5, 5, 10, 10), np.float32)
 """What the deltas of the second stage are divided by."""
+TINY = float(np.finfo(np.float32).tiny)
 LARGEST = float(np.log(255 / 32))
 """Cap of a delta of width or height."""
 
@@ -68,11 +69,14 @@ def deltas_of(bbox: Float32) -> Float32:
 
 def overlaps(boxes: Float32, box: Float32, *, pixel: float = 0.0) -> Float32:
     """Intersection over union of boxes (N, 4) with one (4,); `pixel` is added to every side."""
-    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2]) + pixel
-    inter = np.maximum(sides, 0).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2] + pixel).prod(axis=1)
-    union = areas + (box[2:] - box[:2] + pixel).prod() - inter
-    iou: Float32 = inter / np.maximum(union, np.finfo(np.float32).tiny)
+    x1, y1, x2, y2 = boxes.T
+    left, top, right, bottom = (float(side) for side in box)
+    width = np.minimum(x2, right) - np.maximum(x1, left) + pixel
+    height = np.minimum(y2, bottom) - np.maximum(y1, top) + pixel
+    inter = np.maximum(width, 0) * np.maximum(height, 0)
+    area = (right - left + pixel) * (bottom - top + pixel)
+    union = (x2 - x1 + pixel) * (y2 - y1 + pixel) + area - inter
+    iou: Float32 = inter / np.maximum(union, TINY)
     return iou
 
 
@@ -88,13 +92,15 @@ def propose(
     overlap = overlaps(boxes, current, pixel=1)
     close = np.flatnonzero(overlap > NEAR_OVERLAP)
     near = int(close[scores[close].argmax()] if len(close) > 1 else overlap.argmax())
-    others = np.delete(np.arange(len(boxes)), near)
-    good = others[scores[others] >= score_factor * scores[others].max()]
-    left = good[np.argsort(-scores[good], kind="stable")]
+    others = scores.copy()
+    others[near] = -1
+    good = np.flatnonzero(others >= score_factor * others.max())
+    left = good[np.argsort(-others[good], kind="stable")]
     chosen: list[int] = []
     while len(left) and len(chosen) < PROPOSALS - 1:
-        chosen.append(int(left[0]))
-        left = left[1:][overlaps(boxes[left[1:]], boxes[left[0]]) < nms]
+        best, left = int(left[0]), left[1:]
+        chosen.append(best)
+        left = left[overlaps(boxes[left], boxes[best]) < nms]
     return np.array([*chosen, near])
 
 

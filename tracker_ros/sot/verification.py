@@ -22,7 +22,8 @@ def likeness(
     which all pictures share; then the mean over the outputs, 0 where it is negative. Answers that
     are not numbers are like nothing: 0.
     """
-    cosines = [_cosine(kernel.ravel(), now[name].ravel()) for name, kernel in first.items()]
+    with np.errstate(invalid="ignore"):
+        cosines = [_cosine(kernel.ravel(), now[name].ravel()) for name, kernel in first.items()]
     value = float(np.mean(cosines))
     return min(max(value, 0.0), 1.0) if np.isfinite(value) else 0.0
 

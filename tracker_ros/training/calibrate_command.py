@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--kinds", nargs="+", choices=tuple(ABSENCES), default=KINDS, metavar="KIND",
-        help="kinds of absence, as of `eval honesty` (default: %(default)s)",
+        help=f"kinds of absence, as of `eval honesty` (default: {' '.join(KINDS)})",
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=not_negative, default=0, metavar="N",

@@ -36,7 +36,8 @@ FORGIVING = 0.6
 HIT, MISS = 0.5, 0.1
 """A box that overlaps the target more than the first is on it; less than the second: is not."""
 STRICT_SCORE, STRICT_DRIFT = 0.2, 0.3
-"""Tried, too: an `uncertain_score` that so many of the hits lie under, and a `max_drift`."""
+"""Tried where too many absent frames are TRACKING: an `uncertain_score` that so many of the hits
+lie under, and a `max_drift`."""
 CALIBRATED = ("lost_score", "uncertain_score", "recover_score", "verify_likeness", "max_drift")
 """The thresholds that are the model's own."""
 
@@ -131,9 +132,10 @@ def calibrate(
     unlike = np.quantile(recorded.strays[:, 1], UNLIKE).round(3).tolist()
     for value in dict.fromkeys([0.0, *unlike]):
         attempt(verify_likeness=value)
-    strict = round(float(np.quantile(recorded.hits[:, 0], STRICT_SCORE)), 3)
-    attempt(uncertain_score=strict, recover_score=max(strict, start.recover_score))
-    attempt(max_drift=STRICT_DRIFT)
+    if excess(min(trials, key=lambda t: cost(t.honesty)).honesty):
+        strict = round(float(np.quantile(recorded.hits[:, 0], STRICT_SCORE)), 3)
+        attempt(uncertain_score=strict, recover_score=max(strict, start.recover_score))
+        attempt(max_drift=STRICT_DRIFT)
     attempt(lost_score=round(FORGIVING * start.lost_score, 3))
     attempt(recover_score=start.uncertain_score)
     chosen = min(trials, key=lambda trial: cost(trial.honesty))
@@ -158,9 +160,13 @@ def cost(honesty: Honesty) -> float:
     in doubt, and ten times what the share of absent frames TRACKING exceeds `ABSENT_TRACKING` by.
     """
     figures = honesty.figures()
-    excess = max(figures["absent_tracking"] - ABSENT_TRACKING, 0.0)
     wrong = figures["visible_lost"] + figures["absent_shown"]
-    return wrong + DOUBTED * figures["visible_uncertain"] + EXCESS * excess
+    return wrong + DOUBTED * figures["visible_uncertain"] + EXCESS * excess(honesty)
+
+
+def excess(honesty: Honesty) -> float:
+    """What the share of absent frames TRACKING exceeds `ABSENT_TRACKING` by."""
+    return max(honesty.figures()["absent_tracking"] - ABSENT_TRACKING, 0.0)
 
 
 def doubts(recorded: Recorded) -> dict[str, float]:

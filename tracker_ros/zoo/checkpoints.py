@@ -106,8 +106,15 @@ def convert(file: Path, converted: Path) -> dict[str, Any]:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["no answer"]
         raise ModelError(f"{file}: the converter failed: {words[-1]}") from error
     if "error" in answer:
-        raise ModelError(f"{file} is no checkpoint that can be imported: {answer['error']}")
-    return answer
+        reason = printable(str(answer["error"]))
+        raise ModelError(f"{file} is no checkpoint that can be imported: {reason}")
+    return {kind: [printable(name) for name in names] for kind, names in answer.items()}
+
+
+def printable(text: str) -> str:
+    """A name in somebody's file as a terminal may be shown it: no control characters, no pages."""
+    shown = text if len(text) <= 200 else f"{text[:200]}..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
 def as_network_has_it(layout: str, files: Iterable[Weights]) -> dict[str, Any]:

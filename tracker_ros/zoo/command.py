@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tracker_ros.errors import ModelError
@@ -12,7 +13,7 @@ from tracker_ros.models.card import MODELS, read_card, user_folder
 from tracker_ros.zoo import listing
 from tracker_ros.zoo.exporting import export_model, export_untrained
 from tracker_ros.zoo.fetching import fetch
-from tracker_ros.zoo.importing import Imported, import_weights, published
+from tracker_ros.zoo.importing import import_weights, published
 from tracker_ros.zoo.shelf import require_free
 
 DESCRIPTION = """\
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.task == "show":
         print(listing.in_words(read_card(args.model)))
     elif args.task == "import":
-        _tell(import_weights(args.files, args.model, name=args.name, force=args.force))
+        _import(args.files, args.model, args.name, force=args.force)
     elif args.task == "fetch":
         _fetch(args.model, args.name, force=args.force)
     elif args.task == "export":
@@ -123,26 +124,27 @@ def _fetch(model: str, name: str, *, force: bool) -> None:
             f"needed. In the source tree: ./run models import {' '.join(map(str, files))} "
             f"--model {card.name}"
         )
-    _tell(import_weights(files, model, name=name, force=force))
+    _import(files, model, name, force=force)
     for file in files:
         file.unlink()
 
 
-def _tell(imported: Imported) -> None:
+def _import(files: Sequence[Path], model: str, name: str, *, force: bool) -> None:
+    imported = import_weights(files, model, name=name, force=force, tell=_tell)
     for unlike in imported.unlike:
-        print(
-            f"note: {unlike} is not the file that the card names: its sha256 is another",
-            file=sys.stderr,
-        )
+        _tell(f"note: {unlike} is not the file that the card names: its sha256 is another")
     if imported.strangers:
-        print(
+        _tell(
             f"note: the checkpoint also asks for {', '.join(imported.strangers)}: left out, "
-            "nothing of it was run",
-            file=sys.stderr,
+            "nothing of it was run"
         )
     print(f"model: {imported.card.stem}\ncard: {imported.card}")
     for file in imported.files:
         print(f"file: {file} ({file.stat().st_size / 1e6:.1f} MB)")
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def _export(args: argparse.Namespace) -> None:

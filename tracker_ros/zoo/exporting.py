@@ -13,8 +13,11 @@ from tracker_ros.models.card import Card, read_card
 from tracker_ros.zoo.importing import published
 from tracker_ros.zoo.shelf import make, put, require_free, staging
 
-IMAGES, BOXES = 4, 16
-"""Synthetic images, and boxes in each, that random weights are scaled by."""
+EXPOSURES = ((127, 127), (40, 40), (215, 40), (10, 10), (245, 10), (90, 200))
+"""Middle value and contrast of the synthetic images that random weights are scaled by. Random
+layers enlarge a shift of brightness, layer by layer, unless their statistics know of it."""
+BOXES = 16
+"""Boxes in each of them."""
 FEWEST = 16
 """Values that a statistic takes at least."""
 
@@ -127,25 +130,31 @@ def _passes(network: Any, card: Card) -> Iterator[Any]:
     """Forward passes over synthetic images that reach every layer of a network."""
     import torch
 
+    count = len(EXPOSURES)
+    around = torch.randn(count, BOXES, 4) * 10
     if card.tracker == "spm":
         corners = torch.tensor([[[100.0, 100.0, 170.0, 170.0]]])
-        *kernels, target = network.template(_noise(1, 271), corners)
-        *features, regions = network.features(_noise(1, 271))
+        *kernels, target = network.template(_images(271)[:1], corners)
+        *features, regions = network.features(_images(271))
         yield network.match(kernels, features)
-        yield network.refine(target, regions, corners + torch.randn(1, BOXES, 4) * 10)
+        yield network.refine(target.expand(count, -1, -1, -1), regions, corners + around)
     elif card.tracker == "atom":
-        boxes = torch.tensor([[[100.0, 100.0, 70.0, 70.0]]]) + torch.randn(IMAGES, BOXES, 4) * 10
-        yield network(_noise(IMAGES, 288), boxes[:, 0], _noise(IMAGES, 288), boxes)
+        boxes = torch.tensor([[[100.0, 100.0, 70.0, 70.0]]]) + around
+        yield network(_images(288), boxes[:, 0], _images(288), boxes)
     else:
-        features = network.features(_noise(IMAGES, int(card.tracking.get("instance", 255))))
-        kernels = network.template(_noise(1, 127))
-        yield network.match(kernels, [each[:1] for each in features])
+        yield network(_images(127), _images(int(card.tracking.get("instance", 255))))
 
 
-def _noise(count: int, size: int) -> Any:
-    """Images (count, 3, size, size) in 0..255, smooth as photographs are."""
+def _images(size: int) -> Any:
+    """Images (EXPOSURES, 3, size, size) in 0..255, with edges and grain as photographs have."""
     import torch
     from torch.nn import functional
 
-    coarse = torch.rand(count, 3, size // 8 + 2, size // 8 + 2) * 255
-    return functional.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
+    image = torch.zeros(len(EXPOSURES), 3, size, size)
+    for cell in (64, 16, 4, 1):
+        coarse = torch.rand(len(EXPOSURES), 3, size // cell + 1, size // cell + 1) - 0.5
+        image += functional.interpolate(coarse, (size, size), mode="nearest")
+    middle, contrast = (
+        torch.tensor(EXPOSURES, dtype=torch.float32).reshape(-1, 2, 1, 1, 1).unbind(1)
+    )
+    return (middle + image * contrast).clamp(0, 255)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import MODELS, Card, card_names, file_sha256, read_card, user_folder
 from tracker_ros.models.reading import NAME
-from tracker_ros.zoo.checkpoints import COUNTERS, LAYOUTS, Weights, as_network_has_it, read_weights
+from tracker_ros.zoo.checkpoints import (
+    COUNTERS,
+    LAYOUTS,
+    Weights,
+    as_network_has_it,
+    printable,
+    read_weights,
+)
 from tracker_ros.zoo.shelf import make, put, require_free, staging
 
 
@@ -27,13 +34,15 @@ class Imported(NamedTuple):
 
 
 def import_weights(
-    files: Sequence[Path], model: str, *, name: str = "", force: bool = False
-) -> Imported:
+    files: Sequence[Path], model: str, *, name: str = "", force: bool = False,
+    tell: Callable[[str], None] = lambda _words: None,
+) -> Imported:  # fmt: skip
     """Make the model `name` (default: that of the card) of a card and official weights.
 
-    model: a published configuration, or the path of a card. Raises ModelError, and nothing has
-    changed, when a file cannot be read, the weights do not fit the network, the graphs do not run,
-    there is such a model already (without `force`), or the user's folder cannot be written.
+    model: a published configuration, or the path of a card; tell: takes what is being done.
+    Raises ModelError, and nothing has changed, when a file cannot be read, the weights do not fit
+    the network, the graphs do not run, there is such a model already (without `force`), or the
+    user's folder cannot be written.
     """
     base = published(model)
     name = name or base.name
@@ -48,6 +57,7 @@ def import_weights(
         )
     weights = [read_weights(file) for file in files]
     network = network_with(base, weights)
+    tell("the weights fit; writing the graphs and trying them (a ResNet-50 takes a minute or two)")
     card = dataclasses.replace(_as_imported(base, files), name=name)
     with staging(folder) as stage:
         make(card, network, stage)
@@ -94,8 +104,8 @@ def network_with(card: Card, weights: Sequence[Weights]) -> Any:
     broken = sorted(n for n, t in tensors.items() if not bool(torch.isfinite(t.float()).all()))
     if broken:
         raise ModelError(
-            f"weights are not finite in {len(broken)} of {len(tensors)} tensors, {broken[0]} among "
-            "them: the file is damaged, or training had failed; nothing was changed"
+            f"weights are not finite in {len(broken)} of {len(tensors)} tensors, {broken[0]} "
+            "among them: the file is damaged, or training had failed; nothing was changed"
         )
     network.load_state_dict({**network.state_dict(), **tensors})
     return network
@@ -107,7 +117,9 @@ def differences(
     """Every key that is missing, unexpected or of another shape, sorted, in words."""
     missing = [f"missing: {key} {shape}" for key, shape in expected.items() if key not in found]
     unexpected = [
-        f"unexpected: {key} {shape}" for key, shape in found.items() if key not in expected
+        f"unexpected: {printable(key)} {shape}"
+        for key, shape in found.items()
+        if key not in expected
     ]
     other = [
         f"of another shape: {key} is {shape}, the network has {expected[key]}"

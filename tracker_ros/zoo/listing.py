@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -45,8 +46,8 @@ class Row:
         _, _, venue = self.paper.rpartition(", ")
         key = TELLING if TELLING in self.measured else next(iter(self.measured), "")
         figure = f"{key.replace('_', ' ')} {self.measured[key]}" if key else "-"
-        licence = textwrap.shorten(self.licence.partition(";")[0], 40, placeholder=" ...")
-        paper = f"{authors}, {venue}" if venue != authors else authors
+        licence = textwrap.shorten(re.split("[,;]", self.licence)[0], 40, placeholder=" ...")
+        paper = " ".join((f"{authors}, {venue}" if venue != authors else authors).split())
         return (self.model, self.tracker, paper, self.files, self.where, licence, figure)
 
 
