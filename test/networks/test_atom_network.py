@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup
 
 from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.networks.atom import ATOM  # noqa: E402
-from tracker_ros.networks.export_atom import BOXES, Refinement, export_atom  # noqa: E402
+from tracker_ros.networks.export import export_parts  # noqa: E402
+from tracker_ros.networks.export_atom import BOXES, Refinement, atom_parts  # noqa: E402
 from tracker_ros.networks.zoo import build_network  # noqa: E402
 
 SLIM = (16, 16, 24, 32)
@@ -203,7 +204,7 @@ def agreement(first: np.ndarray, second: torch.Tensor) -> float:
 def test_the_graphs_give_what_torch_gives_for_one_target_and_for_three(
     network: ATOM, tmp_path: Path, half: bool, tolerance: float
 ) -> None:
-    roles = export_atom(network, 288, tmp_path / "net", half=half)
+    roles = export_parts(atom_parts(network, 288), tmp_path / "net", half=half)
     assert roles == ("search", "modulate", "project", "refine")
     engines = {role: OnnxEngine(tmp_path / f"net.{role}.onnx", threads=1) for role in roles}
     assert all(tensor.shape[0] is None for e in engines.values() for tensor in e.inputs)
@@ -235,7 +236,7 @@ def test_the_graphs_use_plain_operators_of_opset_17_and_no_weight_twice(
     network: ATOM, tmp_path: Path
 ) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed: ./run setup train")
-    roles = export_atom(network, 288, tmp_path / "net")
+    roles = export_parts(atom_parts(network, 288), tmp_path / "net")
     kinds, weights = set(), 0
     for role in roles:
         model = onnx.load(str(tmp_path / f"net.{role}.onnx"))

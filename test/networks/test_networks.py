@@ -14,9 +14,11 @@ from tracker_ros.networks.correlation import (  # noqa: E402
     depthwise,
     depthwise_by_taps,
 )
-from tracker_ros.networks.export import export_siamfc, export_siamrpn  # noqa: E402
+from tracker_ros.networks.export import export_parts  # noqa: E402
+from tracker_ros.networks.parts import siamese_parts  # noqa: E402
 from tracker_ros.networks.siamfc import SiamFC  # noqa: E402
 from tracker_ros.networks.siamrpn import SiamRPN  # noqa: E402
+from tracker_ros.networks.siamrpn_merged import siamrpn_parts  # noqa: E402
 
 SLIM = (16, 24, 32, 32, 16)
 
@@ -135,7 +137,7 @@ def run_graphs(stem: Path, template: torch.Tensor, search: torch.Tensor) -> dict
 def test_exported_siamrpn_gives_the_networks_maps(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = calm(SiamRPN(SLIM, hidden=16))
-    export_siamrpn(network, 255, tmp_path / "net")
+    export_parts(siamrpn_parts(network, 255), tmp_path / "net")
     template, search = torch.rand(1, 3, 127, 127) * 255, torch.rand(1, 3, 255, 255) * 255
     maps = run_graphs(tmp_path / "net", template, search)
     with torch.no_grad():
@@ -148,7 +150,7 @@ def test_exported_siamrpn_gives_the_networks_maps(tmp_path: Path) -> None:
 def test_exported_siamfc_gives_the_networks_response(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = calm(SiamFC(SLIM, groups=1))
-    export_siamfc(network, 3, tmp_path / "net")
+    export_parts(siamese_parts(network, 255, ["response"], rows=3), tmp_path / "net")
     template, search = torch.rand(1, 3, 127, 127) * 255, torch.rand(3, 3, 255, 255) * 255
     response = run_graphs(tmp_path / "net", template, search)
     with torch.no_grad():

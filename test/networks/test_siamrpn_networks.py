@@ -15,9 +15,9 @@ from seeded_weights import calibrate, crop, seed  # noqa: E402
 from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.errors import ModelError  # noqa: E402
 from tracker_ros.models.card import read_card  # noqa: E402
-from tracker_ros.networks.export import export_siamrpn  # noqa: E402
+from tracker_ros.networks.export import export_parts  # noqa: E402
 from tracker_ros.networks.siamrpn import SiamRPN  # noqa: E402
-from tracker_ros.networks.siamrpn_merged import MergedSiamRPN  # noqa: E402
+from tracker_ros.networks.siamrpn_merged import MergedSiamRPN, siamrpn_parts  # noqa: E402
 from tracker_ros.networks.zoo import build_network  # noqa: E402
 
 CARDS = (
@@ -122,7 +122,7 @@ def test_a_published_network_gives_the_numbers_of_the_authors_code_and_so_do_its
         assert np.abs(picked - golden).max() < 1e-3 * np.abs(golden).max()
     if name.endswith(("_lt", "_otb")):
         return  # graphs like those of the others; 831 pixels are tested below, in fewer channels
-    export_siamrpn(network, instance, tmp_path / "net", half=False)
+    export_parts(siamrpn_parts(network, instance), tmp_path / "net", half=False)
     graphs = run_graphs(tmp_path / "net", instance)
     assert relative_error(graphs["cls"], cls) < 1e-4
     assert relative_error(graphs["loc"], loc) < 1e-4
@@ -133,7 +133,7 @@ def test_the_graphs_of_a_long_term_model_search_831_pixels_for_a_lost_target(
 ) -> None:
     network = SiamRPN(backbone="mobilenetv2", width=0.35, neck=(16, 32, 64), weighted=True)
     seeded(network, 255)
-    roles = export_siamrpn(network, 255, tmp_path / "net", lost_instance=831, half=False)
+    roles = export_parts(siamrpn_parts(network, 255, 831), tmp_path / "net", half=False)
     assert roles == ("template", "search", "match", "search_wide", "match_wide")
     for wide, instance, cells in (("", 255, 25), ("_wide", 831, 97)):
         cls, loc = maps(network, instance)
@@ -145,7 +145,7 @@ def test_the_graphs_of_a_long_term_model_search_831_pixels_for_a_lost_target(
 
 def test_several_targets_share_a_pass_of_the_search_graph(tmp_path: Path) -> None:
     network = seeded(SiamRPN(backbone="mobilenetv2", width=0.35, neck=(16, 16, 16)), 255)
-    export_siamrpn(network, 255, tmp_path / "net", half=False)
+    export_parts(siamrpn_parts(network, 255), tmp_path / "net", half=False)
     engine = OnnxEngine(tmp_path / "net.search.onnx", threads=1)
     crops = np.concatenate([crop(255, number).numpy() for number in (4, 5, 6)])
     together = engine.run({"search": crops})

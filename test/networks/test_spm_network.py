@@ -16,7 +16,8 @@ from tracker_ros.networks.backbones.alexnet_padded import (  # noqa: E402
     ChannelNorm,
     PaddedAlexNet,
 )
-from tracker_ros.networks.export_spm import PROPOSALS, export_spm  # noqa: E402
+from tracker_ros.networks.export import export_parts  # noqa: E402
+from tracker_ros.networks.export_spm import PROPOSALS, spm_parts  # noqa: E402
 from tracker_ros.networks.roi import linear_samples, pool  # noqa: E402
 from tracker_ros.networks.spm import SPM, Relation  # noqa: E402
 from tracker_ros.networks.zoo import build_network  # noqa: E402
@@ -184,7 +185,7 @@ def relative(found: np.ndarray, expected: torch.Tensor) -> float:
 
 
 def test_the_graphs_give_what_the_network_gives(slim: SPM, tmp_path: Path) -> None:
-    roles = export_spm(slim, tmp_path / "net", half=False)
+    roles = export_parts(spm_parts(slim), tmp_path / "net", half=False)
     assert roles == ("template", "search", "match", "refine")
     engines = {role: OnnxEngine(tmp_path / f"net.{role}.onnx") for role in roles}
     template, search = crops(1), crops(2, seed=1)
@@ -216,7 +217,7 @@ def test_the_graphs_give_what_the_network_gives(slim: SPM, tmp_path: Path) -> No
 
 
 def test_the_graphs_hold_plain_operators_of_opset_17(slim: SPM, tmp_path: Path) -> None:
-    for role in export_spm(slim, tmp_path / "net"):
+    for role in export_parts(spm_parts(slim), tmp_path / "net"):
         model = onnx.load(str(tmp_path / f"net.{role}.onnx"))
         assert [opset.version for opset in model.opset_import] == [17]
         assert {node.op_type for node in model.graph.node} <= PLAIN

@@ -12,7 +12,8 @@ from patch_scene import scene
 
 from tracker_ros.models.card import read_card
 from tracker_ros.networks.atom import ATOM
-from tracker_ros.networks.export_atom import export_atom
+from tracker_ros.networks.export import export_parts
+from tracker_ros.networks.export_atom import atom_parts
 from tracker_ros.networks.zoo import build_network
 from tracker_ros.sot.atom_samples import as_input, crop_at
 
@@ -97,7 +98,7 @@ def learnt() -> ATOM:
 def card_of(network: ATOM, folder: Path, sample: int = 288) -> Path:
     """A card with this network beside it, otherwise as the published one."""
     stem = folder / "weights" / "tiny"
-    roles = export_atom(network, sample, stem)
+    roles = export_parts(atom_parts(network, sample), stem)
     published = read_card("atom_resnet18")
     card = {
         "name": "tiny", "tracker": "atom", "paper": "-", "backbone": "-", "licence": "-",

@@ -24,7 +24,7 @@ from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.geometry import Box  # noqa: E402
 from tracker_ros.models.card import read_card  # noqa: E402
 from tracker_ros.networks.siamfc import SiamFC  # noqa: E402
-from tracker_ros.networks.zoo import ARCHITECTURES, build_network  # noqa: E402
+from tracker_ros.networks.zoo import build_network, export_network  # noqa: E402
 from tracker_ros.sot.siamfc import SiamFCParameters, SiamFCTracker  # noqa: E402
 
 SLIM = (16, 24, 32, 32, 16)
@@ -56,7 +56,7 @@ def seeded(network: SiamFC) -> SiamFC:
 
 
 def graphs(network: SiamFC, tracking: dict[str, Any], stem: Path) -> dict[str, Network]:
-    roles = ARCHITECTURES["siamfc"].export(network, tracking, stem, half=False)
+    roles = export_network("siamfc", network, tracking, stem, half=False)
     return {r: Network(OnnxEngine(Path(f"{stem}.{r}.onnx"), threads=1)) for r in roles}
 
 

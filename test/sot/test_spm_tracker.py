@@ -19,7 +19,8 @@ from tracker_ros.engines.network import Network  # noqa: E402
 from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.errors import ModelError, TargetError  # noqa: E402
 from tracker_ros.geometry import Box  # noqa: E402
-from tracker_ros.networks.export_spm import export_spm  # noqa: E402
+from tracker_ros.networks.export import export_parts  # noqa: E402
+from tracker_ros.networks.export_spm import spm_parts  # noqa: E402
 from tracker_ros.networks.spm import SPM  # noqa: E402
 from tracker_ros.sot import load_model  # noqa: E402
 from tracker_ros.sot.passes import run_together  # noqa: E402
@@ -31,7 +32,7 @@ Networks = dict[str, Network]
 
 
 def exported(network: SPM, stem: Path) -> Networks:
-    roles = export_spm(network, stem)
+    roles = export_parts(spm_parts(network), stem)
     paths = {role: stem.with_name(f"{stem.name}.{role}.onnx") for role in roles}
     return {role: Network(OnnxEngine(path, threads=1)) for role, path in paths.items()}
 

@@ -17,10 +17,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from tracker_ros.networks.parts import Parts, siamese_parts
-from tracker_ros.networks.siamfc import SiamFC
-from tracker_ros.networks.siamrpn import SiamRPN
-from tracker_ros.networks.siamrpn_merged import siamrpn_parts
+from tracker_ros.networks.parts import Parts
 
 OPSET = 17
 BATCH = "batch"
@@ -100,21 +97,6 @@ def export_parts(parts: Parts, stem: Path, *, half: bool = True) -> tuple[str, .
             graph_path(stem, role), batches=part.batches, half=half,
         )  # fmt: skip
     return tuple(parts)
-
-
-def export_siamrpn(
-    network: SiamRPN, instance: int, stem: Path, *, lost_instance: int = 0, half: bool = True
-) -> tuple[str, ...]:
-    """Write the graphs of SiamRPN++, see `siamrpn_parts`; half: store weights as float16."""
-    return export_parts(siamrpn_parts(network, instance, lost_instance), stem, half=half)
-
-
-def export_siamfc(
-    network: SiamFC, scales: int, stem: Path, instance: int = 255, *, half: bool = True
-) -> tuple[str, ...]:
-    """Write the graphs of SiamFC, for a pyramid of `scales` crops; output response."""
-    parts = siamese_parts(network, instance, ["response"], rows=scales)
-    return export_parts(parts, stem, half=half)
 
 
 def graph_path(stem: Path, role: str) -> Path:

@@ -11,14 +11,11 @@ half precision, but not refine, whose steps are differences of sums.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tracker_ros.networks.atom import ATOM, SCALES, TEST_BINS, LinearBlock
-from tracker_ros.networks.export import export_parts
 from tracker_ros.networks.parts import Function, Part, Parts
 from tracker_ros.networks.prroi import box_gradient, pool_with_edges
 
@@ -130,8 +127,3 @@ def atom_parts(network: ATOM, sample: int) -> Parts:
         "project": part(project, both, tests, layers),
         "refine": part(refinement, (*tests, *mods, "boxes"), ends, (*maps, *target, boxes)),
     }
-
-
-def export_atom(network: ATOM, sample: int, stem: Path, *, half: bool = True) -> tuple[str, ...]:
-    """Write the graphs STEM.ROLE.onnx of `atom_parts` and return their roles."""
-    return export_parts(atom_parts(network, sample), stem, half=half)

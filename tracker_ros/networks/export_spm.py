@@ -10,12 +10,9 @@ The first axes of search and refine are free.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
-from tracker_ros.networks.export import export_parts
 from tracker_ros.networks.parts import Function, Part, Parts
 from tracker_ros.networks.spm import SPM
 
@@ -52,8 +49,3 @@ def spm_parts(network: SPM) -> Parts:
             (target, shown, boxes), batches=True,
         ),
     }  # fmt: skip
-
-
-def export_spm(network: SPM, stem: Path, *, half: bool = True) -> tuple[str, ...]:
-    """Write the graphs STEM.ROLE.onnx of `spm_parts` and return their roles."""
-    return export_parts(spm_parts(network), stem, half=half)

@@ -10,9 +10,9 @@ from torch import nn
 
 from tracker_ros.errors import ModelError
 from tracker_ros.networks.atom import ATOM
-from tracker_ros.networks.export import export_siamfc, export_siamrpn
-from tracker_ros.networks.export_atom import atom_parts, export_atom
-from tracker_ros.networks.export_spm import export_spm, spm_parts
+from tracker_ros.networks.export import export_parts
+from tracker_ros.networks.export_atom import atom_parts
+from tracker_ros.networks.export_spm import spm_parts
 from tracker_ros.networks.parts import Parts, siamese_parts
 from tracker_ros.networks.siamfc import SiamFC
 from tracker_ros.networks.siamrpn import SiamRPN
@@ -25,61 +25,31 @@ class Architecture(NamedTuple):
 
     build: Callable[..., nn.Module]
     """Takes the values of the card's `network`; gives fresh weights."""
-    export: Callable[..., tuple[str, ...]]
-    """Takes a network, the card's `tracking` and a stem; writes STEM.ROLE.onnx, gives the roles.
-
-    `half=False` stores the weights as float32, as official weights want it: see networks.export.
-    """
     parts: Callable[[Any, Mapping[str, Any]], Parts]
-    """Takes a network and the card's `tracking`; what torch itself runs, as it is exported."""
+    """Takes a network and the card's `tracking`; gives what is exported, and what torch runs."""
 
 
-def _siamfc(
-    network: Any, tracking: Mapping[str, Any], stem: Path, *, half: bool = True
-) -> tuple[str, ...]:
-    return export_siamfc(network, int(tracking.get("scales", 3)), stem, half=half)
-
-
-def _siamrpn(
-    network: Any, tracking: Mapping[str, Any], stem: Path, *, half: bool = True
-) -> tuple[str, ...]:
-    lost, instance = int(tracking.get("lost_instance", 0)), int(tracking["instance"])
-    return export_siamrpn(network, instance, stem, lost_instance=lost, half=half)
-
-
-def _siamfc_parts(network: Any, tracking: Mapping[str, Any]) -> Parts:
+def _siamfc(network: Any, tracking: Mapping[str, Any]) -> Parts:
     return siamese_parts(network, 255, ["response"], rows=int(tracking.get("scales", 3)))
 
 
-def _siamrpn_parts(network: Any, tracking: Mapping[str, Any]) -> Parts:
+def _siamrpn(network: Any, tracking: Mapping[str, Any]) -> Parts:
     return siamrpn_parts(network, int(tracking["instance"]), int(tracking.get("lost_instance", 0)))
 
 
-def _atom(
-    network: Any, tracking: Mapping[str, Any], stem: Path, *, half: bool = True
-) -> tuple[str, ...]:
-    return export_atom(network, int(tracking.get("sample", 288)), stem, half=half)
-
-
-def _atom_parts(network: Any, tracking: Mapping[str, Any]) -> Parts:
+def _atom(network: Any, tracking: Mapping[str, Any]) -> Parts:
     return atom_parts(network, int(tracking.get("sample", 288)))
 
 
-def _spm(
-    network: Any, tracking: Mapping[str, Any], stem: Path, *, half: bool = True
-) -> tuple[str, ...]:
-    return export_spm(network, stem, half=half)
-
-
-def _spm_parts(network: Any, tracking: Mapping[str, Any]) -> Parts:
+def _spm(network: Any, tracking: Mapping[str, Any]) -> Parts:
     return spm_parts(network)
 
 
 ARCHITECTURES = {
-    "atom": Architecture(ATOM, _atom, _atom_parts),
-    "siamfc": Architecture(SiamFC, _siamfc, _siamfc_parts),
-    "siamrpnpp": Architecture(SiamRPN, _siamrpn, _siamrpn_parts),
-    "spm": Architecture(SPM, _spm, _spm_parts),
+    "atom": Architecture(ATOM, _atom),
+    "siamfc": Architecture(SiamFC, _siamfc),
+    "siamrpnpp": Architecture(SiamRPN, _siamrpn),
+    "spm": Architecture(SPM, _spm),
 }
 
 
@@ -98,3 +68,13 @@ def build_network(tracker: str, values: Mapping[str, Any]) -> nn.Module:
         return ARCHITECTURES[tracker].build(**given).eval()
     except (TypeError, ValueError) as error:
         raise ModelError(f"network of the tracker '{tracker}': {error}") from error
+
+
+def export_network(
+    tracker: str, network: nn.Module, tracking: Mapping[str, Any], stem: Path, *, half: bool = True
+) -> tuple[str, ...]:
+    """Write the graphs STEM.ROLE.onnx of a network and return their roles.
+
+    tracking: the card's. half: store the weights as float16; see networks.export.
+    """
+    return export_parts(ARCHITECTURES[tracker].parts(network, tracking), stem, half=half)

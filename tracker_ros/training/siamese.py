@@ -16,7 +16,7 @@ from tracker_ros.errors import ModelError
 from tracker_ros.networks.backbones.alexnet import AlexNet
 from tracker_ros.networks.siamfc import SiamFC
 from tracker_ros.networks.siamrpn import SiamRPN
-from tracker_ros.networks.zoo import ARCHITECTURES
+from tracker_ros.networks.zoo import export_network
 from tracker_ros.sot.ranges import checked
 from tracker_ros.sot.siamfc import SiamFCParameters
 from tracker_ros.sot.siamrpnpp import SiamRPNParameters
@@ -172,4 +172,4 @@ def _images(crops: Tensor) -> Tensor:
 
 def export(network: SiamFC | SiamRPN, recipe: Recipe, stem: Path) -> tuple[str, ...]:
     """Write the graphs STEM.ROLE.onnx and return their roles."""
-    return ARCHITECTURES[recipe.tracker].export(network, recipe.tracking, stem)
+    return export_network(recipe.tracker, network, recipe.tracking, stem)

@@ -97,11 +97,11 @@ def make(card: Card, network: Any, stage: Path) -> Card:
     from safetensors.torch import save_file
 
     from tracker_ros.networks.export import graph_path
-    from tracker_ros.networks.zoo import ARCHITECTURES
+    from tracker_ros.networks.zoo import export_network
 
     stem = stage / "weights" / card.name
     try:
-        roles = ARCHITECTURES[card.tracker].export(network, card.tracking, stem)
+        roles = export_network(card.tracker, network, card.tracking, stem, half=False)
         state = {key: value.contiguous() for key, value in network.state_dict().items()}
         save_file(state, f"{stem}.safetensors")
         shutil.copymode(graph_path(stem, roles[0]), f"{stem}.safetensors")  # it makes it private
