@@ -16,8 +16,8 @@ from tracker_ros.evaluation.absences import Film
 from tracker_ros.evaluation.honesty import Honesty
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.models.card import MODELS, read_card
-from tracker_ros.sot import load_model
-from tracker_ros.training.calibrate_command import with_monitor
+from tracker_ros.sot import DEFAULT_MODELS, load_model
+from tracker_ros.training.calibrate_command import held_out_of, with_monitor
 from tracker_ros.training.calibration import (
     ABSENT_TRACKING,
     CALIBRATED,
@@ -216,3 +216,11 @@ def test_a_card_without_a_recipe_needs_held_out_tracks(
     data = write_collection(tmp_path / "data", ("apple", "pear"), frames=4)
     assert run("famnet_alexnet_small", "--data", data) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_held_out_tracks_of_a_model_are_those_of_the_recipe_that_makes_it() -> None:
+    for model in DEFAULT_MODELS.values():
+        if read_card(model).files:
+            assert len(held_out_of(model)) >= 2
+    with pytest.raises(ModelError, match="no recipe makes 'mine'.*--held-out"):
+        held_out_of("mine")

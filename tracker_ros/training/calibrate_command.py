@@ -17,6 +17,7 @@ from tracker_ros.models.card import read_card
 from tracker_ros.sot.model import load_model
 from tracker_ros.training.calibration import (
     ABSENT_TRACKING,
+    CALIBRATED,
     DOUBTED,
     EXCESS,
     KINDS,
@@ -26,7 +27,7 @@ from tracker_ros.training.calibration import (
     frames_of,
 )
 from tracker_ros.training.pictures import FrameTrack, read_tracks
-from tracker_ros.training.recipe import read_recipe, recipe_names
+from tracker_ros.training.recipe import is_famnet, read_recipe, recipe_names, recipe_path
 
 _MOST = f"{ABSENT_TRACKING:.0%}"
 DESCRIPTION = f"""\
@@ -105,12 +106,14 @@ def run(args: argparse.Namespace) -> int:
 
 def held_out_of(name: str) -> list[str]:
     """The held-out tracks of the recipe that a model comes from. Raises ModelError."""
-    if name not in recipe_names() or not read_recipe(name).held_out:
-        raise ModelError(
-            f"no recipe is named '{name}': name the tracks that the model was not trained on with "
-            "--held-out"
-        )
-    return read_recipe(name).held_out
+    own = (recipe for recipe in recipe_names() if not is_famnet(recipe_path(recipe)))
+    for recipe in map(read_recipe, own):
+        if recipe.name == name and recipe.held_out:
+            return recipe.held_out
+    raise ModelError(
+        f"no recipe makes '{name}': name the tracks that the model was not trained on with "
+        "--held-out"
+    )
 
 
 def chosen_tracks(data: Path, names: list[str]) -> list[FrameTrack]:
@@ -131,12 +134,11 @@ def report(calibration: Calibration) -> str:
     for trial in calibration.trials:
         t = trial.thresholds
         mark = "*" if trial is calibration.chosen else " "
-        values = (t.verify_likeness, t.uncertain_score, t.lost_score, t.recover_score, t.max_drift)
+        values = tuple(getattr(t, name) for name in CALIBRATED)
         rows[f"{mark} {' '.join(f'{value:g}' for value in values)}"] = trial.honesty
     films = {f"  {name}": counts for name, counts in calibration.chosen.films.items()}
     rows |= films | {"  chosen by the others": calibration.validated}
-    about = "Tried: verify_likeness, uncertain_score, lost_score, recover_score, max_drift\n"
-    return about + as_table(rows)
+    return f"Tried: {', '.join(CALIBRATED)}\n" + as_table(rows)
 
 
 def read_text(path: Path) -> str:
