@@ -1,4 +1,4 @@
-"""`~/click`: a target pointed at in RViz, Foxglove or rqt, by a point of the image."""
+"""`~/click`: a target pointed at by a point of the image."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DEPTH = 10
 
 
 class Refusals(Problems):
-    """Each is logged: a hand that clicks waits for an answer, and a topic has none."""
+    """All that a hand can click are logged, for it waits for an answer, and a topic has none."""
 
-    QUIET = 0.0
+    QUIET = 0.2
 
 
 class ClickInput:

@@ -22,7 +22,8 @@ def load_with_progress(name: str, load: Callable[[], T], tell: Callable[[str], N
         except Exception as error:  # raised again on the caller's thread
             outcome.append(error)
 
-    thread = threading.Thread(target=run, name="loading", daemon=True)
+    # Not a daemon: an interpreter that ends under a library that is loading aborts.
+    thread = threading.Thread(target=run, name="loading")
     start = time.monotonic()
     thread.start()
     while thread.is_alive():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -19,35 +20,38 @@ class ModelChange:
         self._guard = node.create_guard_condition(self._on_guard)
         self._thread: threading.Thread | None = None
         self._name, self._error = "", None  # type: str, Exception | None
-        self.words = ""
-        """What is being loaded, and for how long; empty while nothing is."""
+        self._began = 0.0
 
     @property
     def busy(self) -> bool:
         """Whether a change is under way."""
         return self._thread is not None
 
-    def begin(self, name: str, work: Callable[[Callable[[str], None]], None]) -> None:
-        """Do the work, which gets a function that tells how it goes. Not while busy."""
+    @property
+    def words(self) -> str:
+        """What is being loaded, and for how long; empty while nothing is."""
+        seconds = time.monotonic() - self._began
+        return f"loading {self._name} for {seconds:.0f} s" if self.busy else ""
+
+    def begin(self, name: str, work: Callable[[], None]) -> None:
+        """Do the work. Not while busy."""
 
         def run() -> None:
             try:
-                work(self._tell)
+                work()
             except Exception as error:  # told on the executor's thread
                 self._error = error
             with suppress(RCLError, InvalidHandle):  # the node has left meanwhile
                 self._guard.trigger()
 
-        self._name, self._error, self.words = name, None, f"loading {name}"
-        self._thread = threading.Thread(target=run, name="model change", daemon=True)
+        self._name, self._error, self._began = name, None, time.monotonic()
+        # Not a daemon: an interpreter that ends under a library that is loading aborts.
+        self._thread = threading.Thread(target=run, name="model change")
         self._thread.start()
-
-    def _tell(self, words: str) -> None:
-        self.words = words
 
     def _on_guard(self) -> None:
         if self._thread is None:
             return
         self._thread.join()
-        self._thread, self.words = None, ""
+        self._thread = None
         self._done(self._name, self._error)

@@ -13,7 +13,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from tracker_ros.errors import TargetError
+from tracker_ros.errors import ModelError, TargetError
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.click_input import ClickInput
 from tracker_ros.nodes.detections_input import DetectionsInput
@@ -72,8 +72,9 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         self._loaded, self._unloadable = "", ""
 
     def _load(self, parameters: SotParameters, tell: Callable[[str], None]) -> LoadedModel:
-        loaded = load(parameters, tell)
-        self._use(parameters.model, loaded)
+        name, threads = parameters.model, parameters.threads
+        loaded = load_with_progress(name, lambda: load_model(name, threads=threads), tell)
+        self._use(name, loaded)
         return loaded
 
     def _make_worker(
@@ -119,13 +120,11 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
             self._unloadable = ""
         elif worker is not None and not self._change.busy and p.model != self._unloadable:
             self.get_logger().info(f"loading {p.model}; {self._loaded} goes on meanwhile")
-            self._change.begin(p.model, lambda tell: self._replace_model(worker, p, tell))
+            self._change.begin(p.model, lambda: self._replace_model(worker, p))
 
-    def _replace_model(
-        self, worker: TrackingWorker, parameters: SotParameters, tell: Callable[[str], None]
-    ) -> None:
-        """On the thread of the change."""
-        loaded = load(parameters, tell)
+    def _replace_model(self, worker: TrackingWorker, parameters: SotParameters) -> None:
+        """On the thread of the change. Raises ModelError, or TargetError when deactivated."""
+        loaded = load_model(parameters.model, threads=parameters.threads)
         wanted = self._settings.thresholds
         new = followed(lambda n: getattr(wanted, n.removeprefix("monitor.")),
                        self._card_thresholds, loaded.thresholds)  # fmt: skip
@@ -143,9 +142,10 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
             self._use(name, self._model)
             self.get_logger().info(f"{self._model.tracker} ({self._model.model}) goes on from now")
         elif error is not None and not isinstance(error, TargetError):  # else: deactivated
-            self._failures.add("model", f"{error}; {self._loaded} goes on")
+            words = f"{error}" if isinstance(error, ModelError) else f"model '{name}': {error!r}"
+            self._failures.add("model", f"{words}; {self._loaded} goes on")
             self._unloadable = name
-            if self._settings.model == name and self._model is not None:
+            if self._read().model == name and self._model is not None:
                 own = self._loaded == DEFAULT_MODELS.get(self._model.tracker)
                 self._set(tracker=self._model.tracker, model="" if own else self._loaded)
         self._change_model()  # perhaps another was asked for meanwhile
@@ -155,7 +155,8 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         now = NodeParameters(self).value
         values = followed(now, self._card_thresholds, model.thresholds)
         self._loaded, self._card_thresholds = name, model.thresholds
-        if now("tracker") != model.tracker:
+        # Perhaps another one was asked for while this one was loaded: that wish stays.
+        if now("tracker") != model.tracker and self._read().model == name:
             self.get_logger().info(f"model {model.model} is of the tracker {model.tracker}")
             values["tracker"] = model.tracker
         self._set(**values)
@@ -240,12 +241,6 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
                 f"{name}: targets", last, self._notice, self._worker, self._clicks.refused
             ),
         ]  # fmt: skip
-
-
-def load(parameters: SotParameters, tell: Callable[[str], None]) -> LoadedModel:
-    """Load the model of the parameters. Raises ModelError."""
-    name = parameters.model
-    return load_with_progress(name, lambda: load_model(name, threads=parameters.threads), tell)
 
 
 def create() -> SotNode | None:

@@ -56,7 +56,7 @@ class Clicked:
         if found is not None:
             request = TargetRequest(
                 found.box, self.array_frame.header.ns, found.id, found.label,
-                handed_over=bool(found.id),
+                handed_over=bool(found.id), frame=self.array_frame,
             )  # fmt: skip
             named = found.label or "box"
             return request, f"the detected {named} {found.id}".rstrip()
@@ -75,7 +75,7 @@ class Clicked:
         words = f"{w}x{h} px around the point"
         if not proposal.found:
             words += ", where nothing stands out (parameter click_size)"
-        return TargetRequest(proposal.box, self.frame.header.ns), words
+        return TargetRequest(proposal.box, self.frame.header.ns, frame=self.frame), words
 
 
 def find_clicked(click: Click, history: FrameHistory, recent: RecentArrays) -> Clicked:

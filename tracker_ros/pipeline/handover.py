@@ -7,7 +7,7 @@ from time import perf_counter
 
 from tracker_ros.errors import DetectionsError, TargetError
 from tracker_ros.pipeline.detection_messages import DetectionArray, Found
-from tracker_ros.pipeline.frames import FrameHistory, seconds
+from tracker_ros.pipeline.frames import Frame, FrameHistory, seconds
 from tracker_ros.pipeline.requests import TargetRequest
 
 KEPT_SECONDS = 2.0
@@ -51,8 +51,9 @@ class RecentArrays:
             found = _find(array, id)
             if found is None:
                 continue
-            if history.at(array.header.ns) is not None:
-                return _request(array, found)
+            frame = history.at(array.header.ns)
+            if frame is not None:
+                return _request(found, frame)
             named = named or array
         raise TargetError(self._refusal(id) if named is None else _gone(id, named, history))
 
@@ -95,13 +96,15 @@ def _read(array: DetectionArray) -> list[Found]:
         return []
 
 
-def _request(array: DetectionArray, found: Found) -> TargetRequest:
+def _request(found: Found, frame: Frame) -> TargetRequest:
     if found.theta != 0:  # also NaN
         raise TargetError(
             f"the box of '{found.id}' is turned by theta={found.theta:g} rad; "
             "only boxes along the image axes can be followed"
         )
-    return TargetRequest(found.box, array.header.ns, found.id, found.label, handed_over=True)
+    return TargetRequest(
+        found.box, frame.header.ns, found.id, found.label, handed_over=True, frame=frame
+    )
 
 
 def _gone(id: str, array: DetectionArray, history: FrameHistory) -> str:

@@ -21,6 +21,8 @@ class TargetRequest:
     label: str = ""
     handed_over: bool = False
     """Whether the id is another node's: it may come again after its target has ended."""
+    frame: Frame | None = None
+    """That image, where it is at hand: the history may have let it go meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,9 @@ class Identities:
             )
         while not wanted:
             self._last += 1
-            if str(self._last) not in self._used | self._handed_over:
-                wanted = str(self._last)
+            number = str(self._last)
+            if number not in self._used and number not in self._handed_over:
+                wanted = number
         self._used.add(wanted)
         return wanted
 
@@ -72,6 +75,17 @@ class Identities:
                 "object's too; give the identities a prefix (parameter id_prefix of mot_node)"
             )
         self._handed_over.add(id)
+
+
+def image_of(request: TargetRequest, history: FrameHistory) -> Frame:
+    """The image that a request is about. Raises TargetError."""
+    frame = request.frame
+    if frame is None:
+        return find_frame(history, request.stamp)
+    newest = history.newest()
+    if newest is None or newest.header.ns < frame.header.ns:
+        raise TargetError("time has jumped back since that image; point at a newer one")
+    return frame
 
 
 def find_frame(history: FrameHistory, stamp: int) -> Frame:

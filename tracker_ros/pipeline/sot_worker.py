@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
-from tracker_ros.errors import TargetError
+from tracker_ros.errors import ModelError, TargetError
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.pipeline.catch_up import CatchUp
 from tracker_ros.pipeline.frames import Frame, FrameHistory
 from tracker_ros.pipeline.images import ImageError, Stamped
-from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest, find_frame
+from tracker_ros.pipeline.requests import Accepted, Identities, TargetRequest, image_of
 from tracker_ros.pipeline.thread import WorkerThread
 from tracker_ros.sot import LoadedModel
 from tracker_ros.sot.first_picture import FirstPicture
@@ -129,7 +129,8 @@ class TrackingWorker(WorkerThread):
 
         Returns when that is done; `then` is called at that moment, on the worker's thread. The
         targets are learned on the thread of the caller, while the former model goes on; it stays
-        where that raises. Raises TargetError when the worker is stopped.
+        where that raises. Raises TargetError when the worker is stopped, and ModelError when the
+        model cannot learn one of the targets.
         """
         firsts = self._submit(lambda: {id: t.first for id, t in self._targets.items()}).result()
         taught = {id: (first, self._taught(model, first)) for id, first in firsts.items()}
@@ -152,7 +153,10 @@ class TrackingWorker(WorkerThread):
     def _taught(model: LoadedModel, first: FirstPicture | None) -> SearchingTracker:
         tracker = model.new_tracker()
         assert first is not None  # every target of a worker was started
-        first.teach(tracker)
+        try:
+            first.teach(tracker)
+        except TargetError as error:
+            raise ModelError(f"model '{model.model}' cannot learn a target: {error}") from error
         return tracker
 
     # --- on the worker's thread --------------------------------------------------------------
@@ -231,7 +235,7 @@ class TrackingWorker(WorkerThread):
     def _set_target(self, request: TargetRequest) -> Accepted:
         if not self.enabled:
             raise TargetError("tracking is disabled; enable it first (service ~/enable)")
-        frame = find_frame(self._history, request.stamp)
+        frame = image_of(request, self._history)
         again = request.id in self._targets
         if not again and len(self._targets) >= self._max_targets > 1:
             raise TargetError(

@@ -181,7 +181,7 @@ class AtomTracker(SearchingTracker):
         samples = list(first_samples(patch, state.cx, state.cy, p.sample, rng))
         labels = [label(p, sample.x, sample.y) for sample in samples]
         layers, features = self._features([sample.pixels for sample in samples])
-        copies = normalised(dropped(layers["layer3"][0], rng))
+        copies = dropped(features[0], rng)
         features += [*copies]
         labels += [labels[0]] * len(copies)
 

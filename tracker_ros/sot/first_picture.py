@@ -37,12 +37,13 @@ class FirstPicture:
         x0, x1 = max(math.floor(box.cx - half), 0), min(math.ceil(box.cx + half), width)
         y0, y1 = max(math.floor(box.cy - half), 0), min(math.ceil(box.cy + half), height)
         region = image[y0:y1, x0:x1]
-        # A thin box must stay one that can be tracked.
-        thinnest = 2 * MIN_SIDE / min(box.w, box.h)
+        # A thin box must stay one that can be tracked, and one of which little is on the image.
+        part = box.clipped(width, height)
+        thinnest = 2 * MIN_SIDE / min(part.w, part.h)
         factor = min(1.0, max(MAX_PIXELS / max(x1 - x0, y1 - y0), thinnest))
         if factor == 1:
             moved = Box(box.x - x0, box.y - y0, box.w, box.h)
-            return cls(np.ascontiguousarray(region).copy(), moved)
+            return cls(region.copy(), moved)
         size = max(1, round((x1 - x0) * factor)), max(1, round((y1 - y0) * factor))
         pixels = np.asarray(cv2.resize(region, size, interpolation=cv2.INTER_AREA), np.uint8)
         fx, fy = size[0] / (x1 - x0), size[1] / (y1 - y0)

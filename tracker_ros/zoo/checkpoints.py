@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,9 @@ def read_weights(file: Path) -> Weights:
     from safetensors.torch import load_file
 
     try:
+        mode = file.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a pipe would wait
+            raise ModelError(f"{file} is a pipe or a device; copy what it gives to a file")
         with file.open("rb") as opened:
             head = opened.read(9)
     except OSError as error:
@@ -75,7 +79,9 @@ def read_weights(file: Path) -> Weights:
             return Weights(
                 file, load_file(str(converted)), tuple(answer["others"]), tuple(answer["strangers"])
             )
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
+        raise ModelError(f"{file}: names or sizes of its weights are impossible: {error}") from error
+    except OSError as error:
         raise ModelError(f"{file}: its weights cannot be kept for a moment: {error}") from error
 
 

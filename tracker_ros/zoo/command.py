@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,7 +115,7 @@ def _fetch(model: str, name: str, *, force: bool) -> None:
             f"{' and '.join(checkpoint.files)} at {checkpoint.page}, then: {command}"
         )
     require_free(name or card.name, user_folder(), force=force)
-    folder = user_folder() / "downloads"
+    folder = user_folder() / "downloads" / card.name  # all of pysot's files are model.pth
     files = [folder / file for file in checkpoint.files]
     for url, sha256, file in zip(checkpoint.urls, checkpoint.sha256, files, strict=True):
         fetch(url, sha256, file)
@@ -125,8 +126,7 @@ def _fetch(model: str, name: str, *, force: bool) -> None:
             f"--model {card.name}"
         )
     _import(files, model, name, force=force)
-    for file in files:
-        file.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _import(files: Sequence[Path], model: str, name: str, *, force: bool) -> None:

@@ -45,6 +45,7 @@ def import_weights(
     user's folder cannot be written.
     """
     base = published(model)
+    layout = _layout(base)
     name = name or base.name
     if not NAME.fullmatch(name):
         raise ModelError(f"'{name}' is no name for a model: letters, digits, _, + and - make one")
@@ -56,7 +57,7 @@ def import_weights(
             "--force puts it before the one that ships"
         )
     weights = [read_weights(file) for file in files]
-    network = network_with(base, weights)
+    network = network_with(base, layout, weights)
     tell("the weights fit; writing the graphs and trying them (a ResNet-50 takes a minute or two)")
     card = dataclasses.replace(_as_imported(base, files), name=name)
     with staging(folder) as stage:
@@ -78,22 +79,28 @@ def published(model: str) -> Card:
     return read_card(str(shipped) if NAME.fullmatch(model) and shipped.is_file() else model)
 
 
-def network_with(card: Card, weights: Sequence[Weights]) -> Any:
+def network_with(card: Card, layout: str, weights: Sequence[Weights]) -> Any:
     """The network of a card with these weights. Raises ModelError that lists all that differs."""
     import torch
 
     from tracker_ros.networks.zoo import build_network
 
-    layout = _layout(card)
     network = build_network(card.tracker, card.network)
     tensors = as_network_has_it(layout, weights)
     wrong = differences(_shapes(network.state_dict()), _shapes(tensors))
+    wrong += [
+        f"not of real numbers: {printable(name)} is of {tensor.dtype}"
+        for name, tensor in sorted(tensors.items())
+        if not tensor.is_floating_point()
+    ]
     wrong += [f"not a tensor: {name}" for w in weights for name in sorted(w.others)]
     if wrong:
         fitting = _fitting(weights, card.name)
-        hint = f"; they fit --model {fitting}" if fitting else ""
         whole = card.checkpoint.files if card.checkpoint is not None else ()
-        if len(weights) < len(whole):
+        hint = ""
+        if fitting:
+            hint = f"; they fit --model {fitting}"
+        elif len(weights) < len(whole):
             hint = f"; the whole of them is {' and '.join(whole)}: give all these files"
         files = ", ".join(w.file.name for w in weights)
         lines = "\n  ".join(wrong)

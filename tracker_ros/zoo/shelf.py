@@ -20,7 +20,7 @@ import numpy as np
 
 from tracker_ros.errors import ModelError
 from tracker_ros.geometry import Box, UInt8Image
-from tracker_ros.models.card import Card, file_sha256, read_card
+from tracker_ros.models.card import Card, file_sha256, read_card, user_folder
 from tracker_ros.sot import load_model
 
 TARGET = Box(200.0, 140.0, 60.0, 80.0)
@@ -41,9 +41,10 @@ def staging(folder: Path) -> Iterator[Path]:
             (Path(stage) / "weights").mkdir()
             yield Path(stage)
     except OSError as error:
+        another = "$TRACKER_ROS_MODELS" if folder == user_folder() else "--out"
         raise ModelError(
             f"{folder} cannot be written: {error.strerror or error}; nothing was changed there. "
-            "$TRACKER_ROS_MODELS names another folder for models"
+            f"{another} names another folder"
         ) from error
 
 
@@ -61,8 +62,8 @@ def put(name: str, stage: Path, folder: Path) -> None:
 
     def move(source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
+        done.append((source, target))  # first: Ctrl-C may come right after the move
         os.replace(source, target)
-        done.append((source, target))
 
     new = files_of(name, stage)
     try:
@@ -72,7 +73,8 @@ def put(name: str, stage: Path, folder: Path) -> None:
             move(path, folder / path.relative_to(stage))
     except BaseException:
         for source, target in reversed(done):
-            os.replace(target, source)
+            with contextlib.suppress(FileNotFoundError):  # the one that failed
+                os.replace(target, source)
         raise
 
 
