@@ -104,6 +104,12 @@ def generate_launch_description() -> LaunchDescription:
                 "identities of this one",
             ),
             DeclareLaunchArgument(
+                "click",
+                default_value="~/click",
+                description="topic of points of the image that it is to follow, with sot:=true: "
+                "geometry_msgs/PointStamped, in pixels",
+            ),
+            DeclareLaunchArgument(
                 "bag",
                 default_value="",
                 description="bag to play, with its time on /clock: an .mcap or .db3, or its folder",
@@ -168,6 +174,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         actions.append(include(share, "detector.launch.py", {**common, **others, **params}))
     if value("sot") == "true":
         others = {"tracker": "", "model": "", "camera": "", "bag": "", "detections": "mot/tracks"}
+        others["click"] = value("click")
         params = {"params_file": str(share / "config" / "sot.yaml")}
         actions.append(include(share, "sot.launch.py", {**common, **others, **params}))
     if value("bag"):

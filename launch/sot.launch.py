@@ -40,8 +40,8 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "click",
                 default_value="~/click",
-                description="topic of points of the image to follow, geometry_msgs/PointStamped: "
-                "/clicked_point of RViz and Foxglove",
+                description="topic of points of the image to follow: geometry_msgs/PointStamped, "
+                "in pixels",
             ),
             DeclareLaunchArgument(
                 "tracker",

@@ -9,6 +9,7 @@ import pytest
 from detection_arrays import Item, array_of
 from patch_scene import scene
 from sot_rig import BOX, PERIOD, frame
+from sot_rig import Rig as SotRig
 
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
@@ -16,6 +17,7 @@ from tracker_ros.pipeline.click import AHEAD, Click, find_clicked
 from tracker_ros.pipeline.frames import FrameHistory
 from tracker_ros.pipeline.handover import RecentArrays
 from tracker_ros.pipeline.requests import TargetRequest
+from tracker_ros.sot import LoadedModel, load_model
 from tracker_ros.sot.proposal import propose
 
 USUAL = 0.2
@@ -48,6 +50,11 @@ class Rig:
 @pytest.fixture
 def rig() -> Rig:
     return Rig()
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    return load_model("siamrpnpp", threads=1)
 
 
 def test_without_detections_a_box_is_proposed_on_the_image_that_was_clicked_on(rig: Rig) -> None:
@@ -142,6 +149,30 @@ def test_a_viewer_that_stamps_with_its_own_time_means_the_newest(rig: Rig) -> No
 def test_a_stamp_older_than_the_history_is_refused(rig: Rig) -> None:
     with pytest.raises(TargetError, match=r"0\.50 s older"):
         rig.click(X, Y, stamp(0) - 5 * 10**8)
+
+
+def test_a_click_is_on_its_image_though_the_history_has_let_it_go(
+    rig: Rig, model: LoadedModel
+) -> None:
+    sot = SotRig(model, thread=False)
+    sot.history.resize(1, 0)
+    sot.worker.keep(frame(0, scene(200, 150)))
+    rig.history = sot.history
+    request = rig.click(X, Y)
+    sot.worker.keep(frame(1, scene(204, 150)))
+    future = sot.worker.set_target(request)
+    sot.worker.catch_up()
+    assert future.result(0).id == "1"
+
+
+def test_a_click_from_before_time_jumped_back_is_refused(rig: Rig, model: LoadedModel) -> None:
+    worker = SotRig(model, thread=False).worker
+    request = rig.click(X, Y, stamp(9))
+    worker.keep(frame(0, scene(200, 150)))
+    future = worker.set_target(request)
+    worker.catch_up()
+    with pytest.raises(TargetError, match="time has jumped back"):
+        future.result(0)
 
 
 @pytest.mark.parametrize(

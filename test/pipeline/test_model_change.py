@@ -125,6 +125,26 @@ def test_a_stopped_worker_refuses_another_model(rig: Rig, siamfc: LoadedModel) -
         change(rig, siamfc)
 
 
+def test_where_the_new_model_cannot_learn_a_target_all_go_on_with_the_old_one(
+    rig: Rig, siamrpnpp: LoadedModel, siamfc: LoadedModel
+) -> None:
+    rig.show(0, scene(200, 150))
+    rig.set()
+    rig.set(Box(420, 300, 60, 60))
+    before = rig.show(1, scene(204, 150)).tracks
+    # SiamFC's way of tracking with networks that are not its own: loaded, and of no use.
+    crossed = LoadedModel(siamfc.card, siamrpnpp._networks)
+    happened: list[str] = []
+    with pytest.raises(ValueError, match="kernel_1"):
+        rig.worker.change_model(crossed, crossed.thresholds, lambda: happened.append("changed"))
+    assert happened == []
+    for step in range(2, 6):
+        after = rig.show(step, scene(200 + 4 * step, 150)).tracks
+    assert [track.id for track in after] == [track.id for track in before]
+    assert after[0].box.iou(Box(220, 150, 60, 48)) > 0.4
+    assert rig.failures == []
+
+
 # --- what the parameters mean --------------------------------------------------------------------
 
 

@@ -117,6 +117,18 @@ def test_weights_that_turn_out_damaged_are_told_and_the_old_model_goes_on(
     assert (answer.track.id, answer.status.model) == (identity, OWN)
 
 
+def test_asked_for_another_and_back_before_it_is_there_the_last_wish_counts(sot: Sot) -> None:
+    identity = sot.follow()
+    done = f"({OWN}) goes on from now"
+    before = sot.process.output.count(done)
+    assert sot.set_parameters(tracker="siamfc")[0].successful
+    assert sot.set_parameters(tracker="siamrpnpp")[0].successful
+    sot.ros.wait_until(lambda: sot.process.output.count(done) > before, what="the last wish")
+    answer = sot.film(range(1, 2))[0]
+    assert (answer.track.id, answer.status.model) == (identity, OWN)
+    assert sot.parameter("tracker") == "siamrpnpp"
+
+
 def test_asked_for_while_inactive_it_is_there_soon_after_activation(sot: Sot) -> None:
     assert sot.change_state(Transition.TRANSITION_DEACTIVATE)
     assert sot.set_parameters(tracker="siamfc")[0].successful

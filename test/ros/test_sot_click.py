@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ from sot_harness import (
 from vision_msgs.msg import Detection2DArray
 
 from tracker_ros.geometry import Box
+from tracker_ros.nodes.click_input import Refusals
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +50,13 @@ def detector(sot: Sot) -> Iterator[Any]:
 
 
 def click(sot: Sot, x: float, y: float, stamp: int = 0, frame_id: str = "") -> None:
-    """Publish a point as RViz does."""
+    """Publish a point, and wait for what is said of it."""
     publisher = sot.ros.publisher(PointStamped, f"{sot.name}/click")
     sot.ros.wait_for_subscriber(publisher)
     message = PointStamped()
     message.header.stamp, message.header.frame_id = time_message(stamp), frame_id
     message.point.x, message.point.y, message.point.z = x, y, 1.0
+    time.sleep(Refusals.QUIET)  # faster ones are counted, and not logged
     before = sot.process.output.count("click")
     publisher.publish(message)
     sot.ros.wait_until(
@@ -124,6 +127,29 @@ def test_a_click_that_means_nothing_is_told_and_the_target_lives_on(
     sot.wait_for_diagnostics("targets", "refused: clicks: ")
     answer = sot.film(range(1, 2))[0]
     assert answer.track.id == identity
+
+
+def refused(sot: Sot) -> int:
+    """How many clicks were refused since the node was started, by its diagnostics of now."""
+    sot.diagnostics.clear()
+    entry = sot.wait_for_diagnostics("targets", "")
+    values = {value.key: value.value for value in entry.values}
+    return int(values.get("refused: clicks", "0 times").split()[0])
+
+
+def test_a_flood_of_bad_clicks_is_counted_but_not_all_of_it_is_logged(sot: Sot) -> None:
+    identity = sot.follow()
+    publisher = sot.ros.publisher(PointStamped, f"{sot.name}/click", 1000)
+    sot.ros.wait_for_subscriber(publisher)
+    message = PointStamped()
+    message.point.x = float("nan")
+    counted, logged = refused(sot), sot.process.output.count("not finite")
+    for _ in range(1000):
+        publisher.publish(message)
+    sot.ros.wait_until(lambda: refused(sot) >= counted + 10)
+    sot.ros.node.destroy_publisher(publisher)
+    assert sot.process.output.count("not finite") - logged < refused(sot) - counted
+    assert sot.film(range(1, 2))[0].track.id == identity
 
 
 def test_before_the_first_image_and_while_inactive_clicks_are_refused(sot: Sot) -> None:

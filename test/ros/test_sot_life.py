@@ -207,6 +207,15 @@ def test_interrupted_while_it_waits_for_images_it_ends_with_0(start_process: Sta
     assert time.monotonic() - start < 5.0
 
 
+def test_ended_while_another_model_is_loaded_it_ends_with_0(
+    start_process: StartProcess, ros: Peer
+) -> None:
+    node = start_node(start_process)
+    node.wait_for("active: waiting")
+    assert Sot(node, ros).set_parameters(tracker="siamfc")[0].successful
+    node.stop()  # at once: it is being loaded
+
+
 def test_terminated_it_ends_with_0_and_no_traceback(start_process: StartProcess) -> None:
     node = start_node(start_process)
     node.wait_for("active: waiting")

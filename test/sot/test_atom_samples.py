@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker_ros.sot.atom_parameters import AtomParameters
+from tracker_ros.errors import ModelError
+from tracker_ros.sot.atom_parameters import FIRST_SAMPLES, AtomParameters
 from tracker_ros.sot.atom_samples import (
     Crop,
     as_input,
@@ -14,6 +15,7 @@ from tracker_ros.sot.atom_samples import (
     label,
     normalised,
 )
+from tracker_ros.sot.ranges import checked
 
 PARAMETERS = AtomParameters()
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
@@ -65,7 +67,8 @@ def test_inputs_are_rgb_planes() -> None:
 
 
 def test_features_of_every_sample_have_the_same_power() -> None:
-    features = np.random.default_rng(1).normal(0, [[[[3]]], [[[0.1]]]], (2, 4, 5, 5))
+    strengths = np.array([3, 0.1]).reshape(2, 1, 1, 1)
+    features = np.random.default_rng(1).normal(0, strengths, (2, 4, 5, 5))
     power = (normalised(features.astype(np.float32)) ** 2).mean((1, 2, 3))
     assert np.allclose(power, 1, atol=1e-4)
     assert not normalised(np.zeros((4, 5, 5), np.float32)).any()
@@ -134,16 +137,20 @@ def test_dropped_copies_leave_out_a_fifth_of_the_channels() -> None:
 
 
 @pytest.mark.parametrize(
-    "values, word",
+    "key, value",
     [
-        ({"sample": 290}, "sample"),
-        ({"memory": 30}, "memory"),
-        ({"area_factor": 1.0}, "area_factor"),
-        ({"update_interval": 0}, "update_interval"),
-        ({"learning_rate": 1.0}, "learning_rate"),
-        ({"initial_share": 1.0}, "initial_share"),
+        ("sample", 290),
+        ("memory", FIRST_SAMPLES),
+        ("memory", 10**9),
+        ("area_factor", 1.0),
+        ("update_interval", 0),
+        ("learning_rate", 1.0),
+        ("initial_share", 1.0),
+        ("seed", -1),
     ],
 )
-def test_parameters_that_cannot_be_are_refused(values: dict[str, float], word: str) -> None:
-    with pytest.raises(ValueError, match=word):
-        AtomParameters(**values)  # type: ignore[arg-type]
+def test_parameters_that_cannot_be_are_refused(key: str, value: float) -> None:
+    with pytest.raises(ModelError, match=rf"a card: {key}.*{value}"):
+        checked(AtomParameters, {key: value}, "a card")
+    least = {"memory": FIRST_SAMPLES + 1, "sample": 64}
+    assert checked(AtomParameters, least, "a card").memory == FIRST_SAMPLES + 1

@@ -132,10 +132,15 @@ def test_the_classifier_learns_every_tenth_frame_and_of_a_look_alike_at_once(
         if frame in (16, 17, 24):
             picture[240:288, 200:260] = PATCH
         before, weights = target.classifier.kernels, target.memory.weights.copy()
+        last = target.memory._last
         tracker.track(picture)
         flags.append(tracker.flag)
         certain = tracker.flag in (Flag.NORMAL, Flag.HARD_NEGATIVE)
         assert certain != np.array_equal(weights, target.memory.weights)
+        if certain and last >= 0:
+            rate = 0.02 if tracker.flag is Flag.HARD_NEGATIVE else 0.01
+            new = target.memory.weights[target.memory._last]
+            assert target.memory.weights[last] / new == pytest.approx(1 - rate)
         if not np.array_equal(before, target.classifier.kernels):
             learns.append(frame)
     hard = [frame for frame, flag in enumerate(flags, start=2) if flag is Flag.HARD_NEGATIVE]

@@ -54,6 +54,14 @@ def test_whatever_box_can_be_tracked_can_be_learned_from_it(box: Box) -> None:
     first.box.require_trackable(width, height)
 
 
+def test_a_large_target_of_which_hardly_a_strip_is_on_the_image_can_be_learned_from_it() -> None:
+    box = Box(-997, 500, 1000, 800)
+    box.require_trackable(3840, 2160)
+    first = FirstPicture.of(np.zeros((2160, 3840, 3), np.uint8), box)
+    height, width = first.pixels.shape[:2]
+    first.box.require_trackable(width, height)
+
+
 @pytest.fixture(
     scope="module", params=[name for name in TRACKERS if name in trackers_with_weights()]
 )

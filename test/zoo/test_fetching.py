@@ -212,6 +212,19 @@ def test_no_other_kind_of_address_is_opened(target: Path, tmp_path: Path) -> Non
     assert "unknown url type" in refusal(f"file://{tmp_path / 'local'}", target)
 
 
+NO_ADDRESSES = ("http://[x/net.pth", "http://a..b/net.pth", "http://127.0.0.1:1/n\u00e9t.pth")
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+def test_what_is_no_address_is_refused(target: Path, address: str) -> None:
+    assert "it is, or leads to, no address" in refusal(address, target)
+
+
+def test_a_redirect_to_what_is_no_address_is_refused(server: FileServer, target: Path) -> None:
+    server.behaviour.location = "http://a..b/net.pth"
+    assert "it is, or leads to, no address" in refusal(server.url("/moved"), target)
+
+
 def test_a_machine_that_is_offline_is_told_what_to_do(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

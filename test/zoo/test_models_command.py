@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -11,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from file_server import FileServer
 from hostile import as_zip, one_tensor
-from tiny_models import SIAMFC, SIAMRPN, everything_in, official, publish
+from tiny_models import SIAMFC, SIAMRPN, official, publish
 
 from tracker_ros import cli
 from tracker_ros.models.card import MODELS, card_names, read_card
@@ -132,57 +130,6 @@ def test_without_torch_an_import_says_what_to_install(own: Path, tmp_path: Path)
     )
     assert done.returncode == 2
     assert "error: models needs" in done.stderr and "./run setup train" in done.stderr
-
-
-# --- fetch ---------------------------------------------------------------------------------------
-
-
-def test_a_model_without_an_address_says_where_to_get_it_and_what_to_type(
-    own: Path, capsys: Capture
-) -> None:
-    publish(own, SIAMFC)
-    line = refusal(capsys, "fetch", "tiny_siamfc")
-    assert "get tiny.pth at https://example.org/siamfc, then: " in line
-    assert line.endswith("tracker_ros models import tiny.pth --model tiny_siamfc")
-    assert "is no published configuration" in refusal(capsys, "fetch", "siamfc_small")
-
-
-def offered(own: Path, server: FileServer, sha256: str) -> None:
-    checkpoint = {**SIAMFC["checkpoint"], "urls": [server.url()], "sha256": [sha256]}  # type: ignore[dict-item]
-    publish(own, {**SIAMFC, "checkpoint": checkpoint})
-
-
-def test_weights_that_are_not_those_on_the_card_change_nothing(
-    own: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("no_proxy", "*")
-    with FileServer(b"something else") as server:
-        offered(own, server, "0" * 64)
-        before = everything_in(own)
-        assert models("fetch", "tiny_siamfc") == 2
-    assert "sha256 expected 0000" in capsys.readouterr().err
-    assert everything_in(own) == before
-
-
-def test_weights_are_fetched_and_imported_in_one_go(
-    own: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
-    monkeypatch.setenv("no_proxy", "*")
-    file = tmp_path / "tiny.pth"
-    torch.save(official(SIAMFC), file)
-    content = file.read_bytes()
-    with FileServer(content) as server:
-        offered(own, server, hashlib.sha256(content).hexdigest())
-        server.behaviour.cut_after = [len(content) // 2]
-        assert models("fetch", "tiny_siamfc") == 0
-        assert "model: tiny_siamfc" in capsys.readouterr().out
-        card = read_card("tiny_siamfc")
-        assert [card.graph(role).name for role in card.files]
-        assert not [path for path in everything_in(own) if "download" in path]
-
-        assert "there is a model 'tiny_siamfc' already" in refusal(capsys, "fetch", "tiny_siamfc")
-        assert len(server.behaviour.asked) == 2, "that is said before anything is fetched"
 
 
 # --- import --------------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from tracker_ros.errors import ModelError
 
 SIAMFC = {
     "name": "tiny_siamfc",
@@ -83,3 +86,14 @@ def everything_in(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def refused_import(file: Path, own: Path, model: str = "tiny_siamfc", **options: Any) -> str:
+    """What an import that changes nothing says. Needs torch."""
+    from tracker_ros.zoo.importing import import_weights
+
+    before = everything_in(own)
+    with pytest.raises(ModelError) as refused:
+        import_weights([file], model, **options)
+    assert everything_in(own) == before, "nothing has changed"
+    return str(refused.value)

@@ -21,7 +21,7 @@ DEPTH = 10
 class Refusals(Problems):
     """All that a hand can click are logged, for it waits for an answer, and a topic has none."""
 
-    QUIET = 0.2
+    QUIET = 0.1
 
 
 class ClickInput:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 STRIDE = 16
 """Pixels of a crop per cell of the classifier."""
+FIRST_SAMPLES = 30
+"""Samples made of the first frame."""
 
 
 @dataclass(frozen=True)
 class AtomParameters:
     """The defaults are those of the paper's standard setting. Source: specs of ATOM, 3 to 5.
 
-    Raises ValueError for values that cannot be.
+    sot/ranges.py says what is possible. Raises ValueError for a `sample` that is no multiple of 32.
     """
 
     sample: int = 288
@@ -20,7 +22,7 @@ class AtomParameters:
     area_factor: float = 5.0
     """Side of the searched square in sides of a square target."""
     memory: int = 250
-    """Samples kept."""
+    """Samples kept, FIRST_SAMPLES of them of the first frame."""
     reduced: int = 64
     """Channels that the classifier keeps of the features."""
     newton_steps: int = 6
@@ -49,23 +51,8 @@ class AtomParameters:
     """Of the classifier's first weights, the augmentation and the boxes tried: runs repeat."""
 
     def __post_init__(self) -> None:
-        if self.sample < 64 or self.sample % (2 * STRIDE):
-            raise ValueError(f"sample {self.sample} is not a multiple of {2 * STRIDE} from 64 on")
-        if self.memory <= FIRST_SAMPLES:
-            raise ValueError(
-                f"memory {self.memory} holds no sample beside the {FIRST_SAMPLES} of the first "
-                "frame; give a larger one"
-            )
-        if self.area_factor <= 1:
-            raise ValueError(f"area_factor {self.area_factor:g} must be over 1")
-        for name in ("reduced", "newton_steps", "newton_cg", "update_cg", "update_interval"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} must be 1 or more")
-        for name in ("learning_rate", "hard_negative_rate"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name):g} must be between 0 and 1")
-        if not 0 <= self.initial_share < 1:
-            raise ValueError(f"initial_share {self.initial_share:g} must be in 0 to 1")
+        if self.sample % (2 * STRIDE):
+            raise ValueError(f"sample {self.sample} is not a multiple of {2 * STRIDE}")
 
     @property
     def cells(self) -> int:
@@ -76,7 +63,3 @@ class AtomParameters:
     def base_side(self) -> float:
         """Side, in crop pixels, of a square target."""
         return self.sample / self.area_factor
-
-
-FIRST_SAMPLES = 30
-"""Samples made of the first frame."""

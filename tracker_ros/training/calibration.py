@@ -38,12 +38,7 @@ HIT, MISS = 0.5, 0.1
 STRICT_SCORE, STRICT_DRIFT = 0.2, 0.3
 """Tried where too many absent frames are TRACKING: an `uncertain_score` that so many of the hits
 lie under, and a `max_drift`."""
-OFTEN = 4
-"""Frames between two comparisons with the first frame, tried as well."""
-CALIBRATED = (
-    "lost_score", "uncertain_score", "recover_score", "verify_likeness", "max_drift",
-    "verify_every",
-)  # fmt: skip
+CALIBRATED = ("lost_score", "uncertain_score", "recover_score", "verify_likeness", "max_drift")
 """The thresholds that are the model's own."""
 
 Float64 = npt.NDArray[np.float64]
@@ -141,7 +136,6 @@ def calibrate(
         strict = round(float(np.quantile(recorded.hits[:, 0], STRICT_SCORE)), 3)
         attempt(uncertain_score=strict, recover_score=max(strict, start.recover_score))
         attempt(max_drift=STRICT_DRIFT)
-    attempt(verify_every=OFTEN)
     attempt(lost_score=round(FORGIVING * start.lost_score, 3))
     attempt(recover_score=start.uncertain_score)
     chosen = min(trials, key=lambda trial: cost(trial.honesty))
@@ -156,7 +150,7 @@ def _chosen_without(trials: Sequence[Trial], film: str) -> Trial:
 
 def frames_of(films: Sequence[Film], kinds: Sequence[str] = KINDS) -> int:
     """An upper bound of how often `calibrate` ticks."""
-    trials = len(UNLIKE) + 6
+    trials = len(UNLIKE) + 5
     recorded = sum(len(film.boxes) for film in films)
     return recorded + trials * sum(episode.length for episode in _played(films, kinds))
 

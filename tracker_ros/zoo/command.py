@@ -14,8 +14,7 @@ from tracker_ros.models.card import MODELS, read_card, user_folder
 from tracker_ros.zoo import listing
 from tracker_ros.zoo.exporting import export_model, export_untrained
 from tracker_ros.zoo.fetching import fetch
-from tracker_ros.zoo.importing import import_weights, published
-from tracker_ros.zoo.shelf import require_free
+from tracker_ros.zoo.importing import import_weights, new_name, published
 
 DESCRIPTION = """\
 Models: which there are, official weights, and models for other machines.
@@ -114,7 +113,7 @@ def _fetch(model: str, name: str, *, force: bool) -> None:
             f"the weights of '{card.name}' have no address for a direct download on its card; get "
             f"{' and '.join(checkpoint.files)} at {checkpoint.page}, then: {command}"
         )
-    require_free(name or card.name, user_folder(), force=force)
+    new_name(card, name, force=force)  # refused before anything is fetched
     folder = user_folder() / "downloads" / card.name  # all of pysot's files are model.pth
     files = [folder / file for file in checkpoint.files]
     for url, sha256, file in zip(checkpoint.urls, checkpoint.sha256, files, strict=True):

@@ -44,18 +44,9 @@ def import_weights(
     the network, the graphs do not run, there is such a model already (without `force`), or the
     user's folder cannot be written.
     """
-    base = published(model)
+    base, folder = published(model), user_folder()
     layout = _layout(base)
-    name = name or base.name
-    if not NAME.fullmatch(name):
-        raise ModelError(f"'{name}' is no name for a model: letters, digits, _, + and - make one")
-    folder = user_folder()
-    require_free(name, folder, force=force)
-    if not force and (MODELS / f"{name}.yaml").exists() and read_card(name).files:
-        raise ModelError(
-            f"'{name}' ships with the package; --as gives the imported model a name of its own, "
-            "--force puts it before the one that ships"
-        )
+    name = new_name(base, name, force=force)
     weights = [read_weights(file) for file in files]
     network = network_with(base, layout, weights)
     tell("the weights fit; writing the graphs and trying them (a ResNet-50 takes a minute or two)")
@@ -77,6 +68,23 @@ def published(model: str) -> Card:
     """The card to import into: the package's, where there is one of that name."""
     shipped = MODELS / f"{model}.yaml"
     return read_card(str(shipped) if NAME.fullmatch(model) and shipped.is_file() else model)
+
+
+def new_name(base: Card, name: str, *, force: bool) -> str:
+    """The name of a model to be made, default: that of the card.
+
+    Raises ModelError when it is none, or when there is such a model already (without `force`).
+    """
+    name = name or base.name
+    if not NAME.fullmatch(name):
+        raise ModelError(f"'{name}' is no name for a model: letters, digits, _, + and - make one")
+    require_free(name, user_folder(), force=force)
+    if not force and (MODELS / f"{name}.yaml").exists() and read_card(name).files:
+        raise ModelError(
+            f"'{name}' ships with the package; --as gives the imported model a name of its own, "
+            "--force puts it before the one that ships"
+        )
+    return name
 
 
 def network_with(card: Card, layout: str, weights: Sequence[Weights]) -> Any:
