@@ -71,16 +71,6 @@ def test_a_module_runs_by_names_and_says_what_it_takes_and_gives() -> None:
     assert outputs["sum"].tolist() == [[5, 5, 5]] * 2 and outputs["less"].tolist() == [[0]] * 2
 
 
-def test_outputs_are_not_overwritten_by_the_next_run() -> None:
-    engine = TorchEngine(
-        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Unflatten(0, (1, -1))),
-        (Tensor("x", (2, 3), "float32"),), ("y",), threads=1,
-    )  # fmt: skip
-    first = engine.run({"x": np.zeros((2, 3), np.float32)})["y"]
-    engine.run({"x": np.ones((2, 3), np.float32)})
-    assert (first == 0).all()
-
-
 def test_every_part_takes_and_gives_what_its_graph_does(each: Card) -> None:
     graphs = open_engines(each, each.files, threads=1, backend="onnxruntime")
     parts = open_engines(each, each.files, threads=1, backend="torch")

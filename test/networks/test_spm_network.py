@@ -159,6 +159,11 @@ def test_pooling_by_matrices_is_crop_and_resize(box: tuple[float, float, float, 
     assert np.array_equal(pooled == 0, expected == 0)
 
 
+def test_regions_are_pooled_on_the_device_that_the_boxes_are_on() -> None:
+    ends = torch.zeros(1, 2, device="meta")
+    assert linear_samples(ends, ends, 6, 9).device.type == "meta"
+
+
 def test_regions_of_several_maps_are_pooled_each_from_its_own() -> None:
     torch.manual_seed(0)
     features = torch.randn(2, 3, 9, 9)

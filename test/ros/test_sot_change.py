@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,13 +118,19 @@ def test_weights_that_turn_out_damaged_are_told_and_the_old_model_goes_on(
     assert (answer.track.id, answer.status.model) == (identity, OWN)
 
 
-def test_asked_for_another_and_back_before_it_is_there_the_last_wish_counts(sot: Sot) -> None:
+def test_of_two_wishes_in_a_row_the_last_one_counts(sot: Sot, tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    card = read_card(OWN)
+    for role in card.files:
+        shutil.copy(card.graph(role), tmp_path / "weights" / f"second.{role}.onnx")
+    second = tmp_path / "second.yaml"
+    second.write_text(dataclasses.replace(card, name="second").as_yaml())
+    assert sot.set_parameters(model=str(second))[0].successful
+    wait_for_model(sot, "second")
     identity = sot.follow()
-    done = f"({OWN}) goes on from now"
-    before = sot.process.output.count(done)
-    assert sot.set_parameters(tracker="siamfc")[0].successful
-    assert sot.set_parameters(tracker="siamrpnpp")[0].successful
-    sot.ros.wait_until(lambda: sot.process.output.count(done) > before, what="the last wish")
+    assert sot.set_parameters_atomically(tracker="siamfc", model="").successful
+    assert sot.set_parameters(tracker="siamrpnpp")[0].successful  # the other is still being loaded
+    wait_for_model(sot, OWN)
     answer = sot.film(range(1, 2))[0]
     assert (answer.track.id, answer.status.model) == (identity, OWN)
     assert sot.parameter("tracker") == "siamrpnpp"

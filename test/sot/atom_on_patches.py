@@ -18,7 +18,9 @@ from tracker_ros.networks.zoo import build_network
 from tracker_ros.sot.atom_samples import as_input, crop_at
 
 NETWORK = {"widths": [16, 24, 48, 128], "hidden": 16}
-STEPS = 100
+STEPS, RATE = 200, 0.01
+"""Of the training, which ends at a rate near 0: with fewer or even steps it depends on the seed,
+and so on the machine's rounding, whether the boxes stay on the patch."""
 JITTER = (0.02, 0.05, 0.1, 0.2, 0.3)
 """Of the boxes whose overlap is learnt, in roots of the target's area."""
 
@@ -80,7 +82,8 @@ def learnt() -> ATOM:
         parts = [network.features(part) for part in pictures.split(4)]
     second, third = (torch.cat(layer) for layer in zip(*parts, strict=True))
     regressor = network.bb_regressor.train()
-    optimiser = torch.optim.Adam(regressor.parameters(), 0.005)
+    optimiser = torch.optim.Adam(regressor.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
     for _ in range(STEPS):
         # References differ within a batch: batch normalisation learns nothing of equal ones.
         one, other = torch.randint(0, len(truth), (2, 8))
@@ -92,6 +95,7 @@ def learnt() -> ATOM:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        schedule.step()
     return network.eval()
 
 

@@ -256,7 +256,10 @@ def test_black_frames_are_lost_and_the_box_does_not_run_away(model: LoadedModel)
 
 def test_a_target_that_leaves_and_returns_is_lost_and_found(model: LoadedModel) -> None:
     # What tells these random features apart: the published model's thresholds are not theirs.
-    own = Thresholds(lost_score=0.4, uncertain_score=0.45, recover_score=0.55, look_alike=0.8)
+    own = Thresholds(
+        lost_score=0.4, uncertain_score=0.45, recover_score=0.55, look_alike=0.8,
+        verify_likeness=0.5,
+    )  # fmt: skip
     target = model.new_target("1", thresholds=own)
     target.start(scene(200, 150), BOX)
     there = [target.follow(scene(200 + 2 * i, 150)).state for i in range(8)]

@@ -131,6 +131,10 @@ def test_the_pixel_counts_where_the_authors_code_counts_it() -> None:
     half = np.array((5, 0, 14, 9), np.float32)
     assert spm.overlaps(boxes, half, pixel=1)[0] == pytest.approx(50 / 150)
     assert spm.overlaps(boxes, half)[0] == pytest.approx(36 / 126)
+    # Near by 0.8 is with it: of these two, the first is so by that alone, and scores more.
+    near = np.array([[0, 0, 9, 7.15], [0, 0, 9, 8], [30, 30, 39, 39]], np.float32)
+    scores = np.array((0.9, 0.5, 0.7), np.float32)
+    assert spm.propose(near, scores, boxes[0], score_factor=0.1, nms=0.5)[-1] == 0
 
 
 def test_boxes_of_both_stages_are_weighted_by_their_scores() -> None:

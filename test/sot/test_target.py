@@ -14,8 +14,9 @@ from tracker_ros.engines.network import Network
 from tracker_ros.errors import TargetError
 from tracker_ros.geometry import Box
 from tracker_ros.sot import LoadedModel, load_model
+from tracker_ros.sot.monitor import Thresholds
 from tracker_ros.sot.target import Target
-from tracker_ros.track import TrackState
+from tracker_ros.track import Estimate, TrackState
 
 BOX = Box(200, 150, 60, 48)
 SHIPPED = ("siamrpnpp", "siamfc")
@@ -69,10 +70,44 @@ def test_a_target_that_leaves_is_reported_lost_and_its_return_reacquired(
     assert gone[-1] is TrackState.LOST
     # It comes back on the other side of the picture: the sweep finds it.
     back = [target.follow(scene(480, 330)) for _ in range(40)]
-    assert TrackState.REACQUIRED in [track.state for track in back]
+    states = [track.state for track in back]
+    assert TrackState.LOST not in states[states.index(TrackState.REACQUIRED) :], "it is followed"
     assert back[-1].state is TrackState.TRACKING
     assert back[-1].box.iou(Box(480, 330, 60, 48)) > 0.5
     assert back[-1].id == "7"
+
+
+def test_a_return_that_must_be_confirmed_is_looked_for_where_it_was_seen(
+    model: LoadedModel,
+) -> None:
+    strict = dataclasses.replace(model.thresholds, confirm_return=3)
+    target = model.new_target("7", thresholds=strict)
+    target.start(scene(200, 150), BOX)
+    target.lose("tried")
+    back = [target.follow(scene(480, 330)) for _ in range(70)]  # 30 cells, every other frame
+    states = [track.state for track in back]
+    found = states.index(TrackState.REACQUIRED)
+    reasons = [track.reason for track in back[found - 2 : found]]
+    assert reasons == ["seen in 1 of 3 frames", "seen in 2 of 3 frames"]
+    assert back[-1].state is TrackState.TRACKING
+    assert back[-1].box.iou(Box(480, 330, 60, 48)) > 0.5
+
+
+def test_a_lost_target_is_looked_for_in_the_size_that_it_had_while_it_was_sure(
+    model: LoadedModel,
+) -> None:
+    tracker = model.new_tracker()
+    target = Target("7", "", tracker, model.thresholds)
+    target.start(scene(200, 150), BOX)
+    for _ in range(3):
+        seen = target.follow(scene(200, 150))
+    shrunk = Box.from_center(seen.box.cx, seen.box.cy, 20, 16)
+    tracker.accept(Estimate(shrunk, seen.evidence))
+    gone = [target.follow(BACKGROUND) for _ in range(20)]
+    lost = next(track for track in gone if track.state is TrackState.LOST)
+    assert lost.box.w < 40, "the box that is told stays as it was last seen"
+    # What is looked for: a box of nothing is mostly the size that was expected.
+    assert tracker._state.w == pytest.approx(60, rel=0.3)
 
 
 _OTHER_CELLS = np.random.default_rng(11).integers(0, 256, (6, 7, 3), np.uint8)
@@ -119,6 +154,22 @@ def test_what_is_compared_with_the_first_frame_decides_and_not_the_score(
     tracks = [target.follow(scene(200, 150)) for _ in range(6)]
     assert {track.state for track in tracks} == {TrackState.LOST}
     assert any("seen something else" in track.reason for track in tracks)
+
+
+def test_another_model_does_not_vouch_for_a_target_that_it_has_not_compared(
+    model: LoadedModel,
+) -> None:
+    target = started(model)
+    for i in range(1, 7):
+        seen = target.follow(scene(200 + i, 150))
+    assert seen.state is TrackState.TRACKING and target.first is not None
+    other = load_model("siamfc", threads=1).new_tracker()
+    target.first.teach(other)
+    never = Thresholds(uncertain_score=0.0, lost_score=0.0, verify_likeness=1.0)
+    target.change(other, never)
+    track = target.follow(scene(207, 150))
+    assert track.state is TrackState.UNCERTAIN
+    assert "unlike the first frame" in track.reason
 
 
 def test_a_target_that_leaves_over_the_border_is_not_tracking_outside(model: LoadedModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def write_collection(folder: Path, names: tuple[str, ...], frames: int = 12) -> 
 
 
 def counts(**values: int) -> Honesty:
-    return Honesty(absent=100, visible=100, **values)
+    return dataclasses.replace(Honesty(absent=100, visible=100), **values)
 
 
 def test_a_point_of_absent_frames_tracking_too_many_costs_as_much_as_ten_of_wrong_loss() -> None:
@@ -127,6 +128,13 @@ def test_one_target_alone_shows_nothing_to_refuse() -> None:
     model = load_model("siamrpnpp", threads=1)
     with pytest.raises(DataError, match="0 searches without one"):
         calibrate(model, [film("apple", 1)], kinds=KINDS)
+
+
+def test_targets_that_are_never_absent_tell_nothing_of_loss() -> None:
+    model = load_model("siamrpnpp", threads=1)
+    with pytest.raises(DataError, match="never absent in filmed of these tracks"):
+        calibrate(model, [film("apple", 1, 4), film("pear", 2, 4)], kinds=("filmed",))
+    assert cost(Honesty(visible=100, visible_lost=10)) == pytest.approx(0.28), "not NaN"
 
 
 # --- the card ------------------------------------------------------------------------------------
@@ -222,5 +230,5 @@ def test_the_held_out_tracks_of_a_model_are_those_of_the_recipe_that_makes_it() 
     for model in DEFAULT_MODELS.values():
         if read_card(model).files:
             assert len(held_out_of(model)) >= 2
-    with pytest.raises(ModelError, match="no recipe makes 'mine'.*--held-out"):
+    with pytest.raises(ModelError, match=r"no recipe makes 'mine'.*--held-out"):
         held_out_of("mine")

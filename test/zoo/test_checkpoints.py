@@ -11,7 +11,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
 
-
 from tracker_ros.errors import ModelError  # noqa: E402
 from tracker_ros.networks.atom import ATOM  # noqa: E402
 from tracker_ros.networks.spm import SPM  # noqa: E402

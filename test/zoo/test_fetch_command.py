@@ -10,10 +10,9 @@ from file_server import FileServer
 from tiny_models import SIAMFC, everything_in, official, publish
 
 from tracker_ros import cli
-from tracker_ros.models.card import MODELS, read_card
+from tracker_ros.models.card import read_card
 
 Capture = pytest.CaptureFixture[str]
-SHIPPED = sorted(path.stem for path in MODELS.glob("*.yaml"))
 NEEDS_TORCH = "torch is not installed: ./run setup train"
 
 
@@ -26,6 +25,12 @@ def refusal(capsys: Capture, *arguments: str) -> str:
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     return line
+
+
+def refusal_at_the_end(capsys: Capture, *arguments: str) -> str:
+    """The last line, after a bar."""
+    assert models(*arguments) == 2
+    return capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_model_without_an_address_says_where_to_get_it_and_what_to_type(
@@ -104,9 +109,3 @@ def test_half_a_file_of_one_model_is_not_gone_on_with_for_another_of_that_file_n
         server.behaviour.asked.clear()
         refusal_at_the_end(capsys, "fetch", "tiny_second")
         assert "Range" not in server.behaviour.asked[0]
-
-
-def refusal_at_the_end(capsys: Capture, *arguments: str) -> str:
-    """The last line, after a bar."""
-    assert models(*arguments) == 2
-    return capsys.readouterr().err.splitlines()[-1]

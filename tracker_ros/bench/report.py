@@ -16,8 +16,8 @@ from tracker_ros.bench.rounds import Lane, Ratio, Surroundings, ratio
 from tracker_ros.bench.stages import STAGES
 
 COLUMNS = (
-    *("receive", "decode", "crop", "network", "postprocess", "track", "publish", "rest", "cpu"),
-)
+    "receive", "decode", "crop", "network", "postprocess", "track", "publish", "rest", "cpu",
+)  # fmt: skip
 """Figures of a frame in the order of the table, besides `whole`."""
 TITLES = {"postprocess": "post", "cpu": "CPU"}
 NONE = "-"

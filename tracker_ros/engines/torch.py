@@ -55,7 +55,7 @@ class TorchEngine:
         return f"{name} {self._device.type}"
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Every output by name, in memory of its own."""
+        """Every output by name."""
         torch = self._torch
         if self._threads and torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)

@@ -17,9 +17,9 @@ def linear_samples(first: Tensor, last: Tensor, count: int, cells: int) -> Tenso
     cells values are interpolated, and a point outside [0, cells - 1] gives exactly 0. This is
     TensorFlow's crop_and_resize. Source: specs of SPM-Tracker, section 4.
     """
-    steps = torch.arange(count, dtype=first.dtype) / (count - 1)
+    steps = torch.arange(count, dtype=first.dtype, device=first.device) / (count - 1)
     points = (first.unsqueeze(-1) + (last - first).unsqueeze(-1) * steps).unsqueeze(-1)
-    at = torch.arange(cells, dtype=first.dtype)
+    at = torch.arange(cells, dtype=first.dtype, device=first.device)
     weights = (1 - (points - at).abs()).relu()
     # Comparisons that every engine has; "or equal" is not among them.
     outside = (points < 0).to(first.dtype) + (points > cells - 1).to(first.dtype)

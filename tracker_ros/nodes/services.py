@@ -29,7 +29,7 @@ class WorkerServices:
     """
 
     def __init__(self, node: Any, active: Callable[[], WorkerThread]) -> None:
-        self._any_active = active
+        self._node, self._any_active = node, active
         node.create_service(Trigger, "~/clear", self._on_clear)
         node.create_service(SetBool, "~/enable", self._on_enable)
 
@@ -38,8 +38,8 @@ class WorkerServices:
             ids = answer(self._any_active().end_targets("cleared by request"))
             response.success = True
             response.message = f"ended {', '.join(ids)}" if ids else "no target"
-        except TargetError as error:
-            response.message = str(error)
+        except Exception as error:
+            response.message = self._words(error)
         return response
 
     def _on_enable(self, request: Any, response: Any) -> Any:
@@ -50,6 +50,13 @@ class WorkerServices:
         except TargetError as error:
             response.message = str(error)
         return response
+
+    def _words(self, error: Exception) -> str:
+        """Why there is no answer; whatever a request brings about, it must not end the node."""
+        if isinstance(error, TrackerRosError):
+            return str(error)
+        self._node.get_logger().error("".join(traceback.format_exception(error)))
+        return f"the tracker failed: {type(error).__name__}: {error}"
 
 
 class TargetServices(WorkerServices):
@@ -63,7 +70,7 @@ class TargetServices(WorkerServices):
         named: Callable[[str], TargetRequest],
     ) -> None:  # fmt: skip
         super().__init__(node, active)
-        self._node, self._active, self._named = node, active, named
+        self._active, self._named = active, named
         node.create_service(SetTarget, "~/set_target", self._on_set_target)
         node.create_service(Follow, "~/follow", self._on_follow)
 
@@ -79,11 +86,8 @@ class TargetServices(WorkerServices):
             accepted = answer(worker.set_target(read()))
             response.success, response.id, response.message = True, accepted.id, accepted.message
             response.late = accepted.late
-        except TrackerRosError as error:
-            response.message = str(error)
-        except Exception as error:  # whatever a request holds, it must not end the node
-            response.message = f"the tracker failed: {type(error).__name__}: {error}"
-            self._node.get_logger().error(traceback.format_exc())
+        except Exception as error:
+            response.message = self._words(error)
         if response.success:  # rclpy refuses another severity from the same line
             self._node.get_logger().info(f"{service}: {response.message}")
         else:

@@ -25,7 +25,7 @@ class Thresholds:
     verify_likeness: float = 0.2
     """Less like the first frame than this, a target is neither TRACKING nor REACQUIRED."""
     lost_likeness: float = 0.0
-    """Less like it than this in three comparisons in a row, the target is LOST."""
+    """Less like it than this in three comparisons in a row, the target is LOST; 0: never."""
     look_alike: float = 0.9
     """Above this peak ratio a visible target is UNCERTAIN: something looks just like it."""
     min_contrast: float = 0.012
@@ -129,6 +129,11 @@ class Monitor:
         if self.state is TrackState.TRACKING:
             return self.state, ""
         return self.state, f"no doubt for {self._good} of {t.confirm} frames"
+
+    def change(self, thresholds: Thresholds) -> None:
+        """Go on with the evidence of another model: its next is compared with the first frame."""
+        self.thresholds = thresholds
+        self._unlike, self._since_compared = 0, thresholds.verify_every
 
     def lose(self) -> None:
         """Make the target LOST for a reason outside the picture."""

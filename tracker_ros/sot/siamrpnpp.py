@@ -217,8 +217,11 @@ class SiamRPNTracker(SearchingTracker):
         return Estimate(self._state.clamped(width, height).box, evidence)
 
     def looking(self, image: UInt8Image, cx: float, cy: float) -> Steps[Estimate]:
-        """What there is around (cx, cy); the state stays as it is."""
-        found, evidence = yield from self._search(image, cx, cy, self._near, 0.0)
+        """What there is around (cx, cy); the state stays as it is.
+
+        A long-term tracker looks in its larger crop.
+        """
+        found, evidence = yield from self._search(image, cx, cy, self._wide, 0.0)
         height, width = image.shape[:2]
         return Estimate(found.clamped(width, height).box, evidence)
 

@@ -116,9 +116,10 @@ class Target:
     def change(self, tracker: SearchingTracker, thresholds: Thresholds) -> None:
         """Go on with another tracker, which has learned the target from `first`.
 
-        Identity, state, box and age stay.
+        Identity, state, box and age stay; the next frame is compared with the first.
         """
-        self._tracker, self._monitor.thresholds = tracker, thresholds
+        self._tracker = tracker
+        self._monitor.change(thresholds)
         self._candidate, self._likeness = None, 1.0
         self._level, self._sure = 0.0, 0  # scores are the model's own
         if self._monitor.state is TrackState.LOST:

@@ -7,6 +7,7 @@ them (tracker_ros.evaluation.absences). No network is trained, and none needs to
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,7 +103,7 @@ def calibrate(
     The scores at which doubt begins are read off the recorded ones (`doubts`). Then other values
     of `CALIBRATED` are tried one after the other through the whole of it, and those with the
     lowest `cost` are kept. say: hears what runs. tick: called at most `frames_of` times. Raises
-    DataError where the films cannot tell: two must show unlike targets.
+    DataError where the films cannot tell: two must show unlike targets, and one be away.
     """
     played = _played(films, kinds)
     say("recording")
@@ -130,7 +131,13 @@ def calibrate(
         trials.append(Trial(thresholds, films))
 
     unlike = np.quantile(recorded.strays[:, 1], UNLIKE).round(3).tolist()
-    for value in dict.fromkeys([0.0, *unlike]):
+    attempt(verify_likeness=0.0)
+    if not trials[0].honesty.absent:
+        raise DataError(
+            f"the target is never absent in {', '.join(kinds)} of these tracks, so nothing tells "
+            "when one is LOST; add kinds of absence"
+        )
+    for value in unlike:
         attempt(verify_likeness=value)
     if excess(min(trials, key=lambda t: cost(t.honesty)).honesty):
         strict = round(float(np.quantile(recorded.hits[:, 0], STRICT_SCORE)), 3)
@@ -161,14 +168,19 @@ def cost(honesty: Honesty) -> float:
     The share of visible frames LOST, that of absent frames not LOST, a fifth of the visible frames
     in doubt, and ten times what the share of absent frames TRACKING exceeds `ABSENT_TRACKING` by.
     """
-    figures = honesty.figures()
+    figures = _counted(honesty)
     wrong = figures["visible_lost"] + figures["absent_shown"]
     return wrong + DOUBTED * figures["visible_uncertain"] + EXCESS * excess(honesty)
 
 
 def excess(honesty: Honesty) -> float:
     """What the share of absent frames TRACKING exceeds `ABSENT_TRACKING` by."""
-    return max(honesty.figures()["absent_tracking"] - ABSENT_TRACKING, 0.0)
+    return max(_counted(honesty)["absent_tracking"] - ABSENT_TRACKING, 0.0)
+
+
+def _counted(honesty: Honesty) -> dict[str, float]:
+    """Its figures; 0 where there was nothing to count: nothing was wrong there."""
+    return {name: 0.0 if math.isnan(v) else v for name, v in honesty.figures().items()}
 
 
 def doubts(recorded: Recorded) -> dict[str, float]:

@@ -54,11 +54,11 @@ def import_weights(
     with staging(folder) as stage:
         make(card, network, stage)
         put(name, stage, folder)
-    placed = dataclasses.replace(card, folder=folder)
-    here = read_card(str(folder / f"{name}.yaml"))
+    path = folder / f"{name}.yaml"
+    here = read_card(str(path))
     return Imported(
-        folder / f"{name}.yaml",
-        (*(here.graph_path(role) for role in here.files), placed.weights_path),
+        path,
+        (*(here.graph_path(role) for role in here.files), here.weights_path),
         tuple(dict.fromkeys(each for w in weights for each in w.strangers)),
         _unlike(base, files),
     )

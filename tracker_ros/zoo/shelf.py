@@ -90,8 +90,8 @@ def require_free(name: str, folder: Path, *, force: bool) -> None:
     raise ModelError(f"there is a model '{name}' already ({there[-1]}); --force replaces it")
 
 
-def make(card: Card, network: Any, stage: Path) -> Card:
-    """Write graphs, weights and card of a network into a stage, and try them. The card there.
+def make(card: Card, network: Any, stage: Path) -> None:
+    """Write graphs, weights and card of a network into a stage, and try them.
 
     Raises ModelError when the network cannot be exported, or does not run as it was exported.
     """
@@ -117,7 +117,6 @@ def make(card: Card, network: Any, stage: Path) -> Card:
     path = stage / f"{card.name}.yaml"
     path.write_text(made.as_yaml(), encoding="utf-8")
     try_out(path)
-    return read_card(str(path))
 
 
 def try_out(card: Path) -> None:
