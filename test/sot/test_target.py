@@ -108,6 +108,8 @@ def test_a_lost_target_is_looked_for_in_the_size_that_it_had_while_it_was_sure(
     assert lost.box.w < 40, "the box that is told stays as it was last seen"
     # What is looked for: a box of nothing is mostly the size that was expected.
     assert tracker._state.w == pytest.approx(60, rel=0.3)
+    cells = {target._sweep(BACKGROUND, step) for step in range(64)}
+    assert len(cells) == 30, "cells of the picture as large as a look in that size"
 
 
 _OTHER_CELLS = np.random.default_rng(11).integers(0, 256, (6, 7, 3), np.uint8)

@@ -153,10 +153,13 @@ class Target:
             likeness=self._likeness,
         )
 
-    def _expect_usual_size(self) -> None:
+    def _usual(self) -> Box:
+        """Where it was seen last, in the size that a lost target is looked for in."""
         w, h = np.median(self._sizes, axis=0).tolist()
-        usual = Box.from_center(self._box.cx, self._box.cy, w, h)
-        self._tracker.accept(Estimate(usual, _SEEN))
+        return Box.from_center(self._box.cx, self._box.cy, w, h)
+
+    def _expect_usual_size(self) -> None:
+        self._tracker.accept(Estimate(self._usual(), _SEEN))
 
     def _searching(self, image: UInt8Image) -> Steps[Estimate]:
         """Look where something was found a frame ago, else where the target was last.
@@ -177,7 +180,7 @@ class Target:
     def _sweep(self, image: UInt8Image, step: int) -> tuple[float, float]:
         """Middle of a cell of a grid over the image; cells as large as the sure part of a look."""
         height, width = image.shape[:2]
-        reach = 2 * math.sqrt(max(self._box.area, 1.0))
+        reach = 2 * math.sqrt(max(self._usual().area, 1.0))
         columns = max(1, math.ceil(width / reach))
         rows = max(1, math.ceil(height / reach))
         # A step that shares no factor with the number of cells visits all of them, far apart.
