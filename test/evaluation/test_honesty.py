@@ -12,9 +12,8 @@ import pytest
 from films import HEIGHT, PATCH, WIDTH, texture, true_lines, write_sequence
 
 from tracker_ros import cli
-from tracker_ros.evaluation.absences import AWAY, BLACK, COVERED, KINDS, Film, episodes
+from tracker_ros.evaluation.absences import AWAY, BLACK, COVERED, KINDS, Film, episodes, pairs
 from tracker_ros.evaluation.honesty import Honesty, Verdicts, judge, total
-from tracker_ros.evaluation.honesty_command import pairs
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.track import TrackState
 

@@ -31,6 +31,7 @@ class Call:
 def traps(victim: Path) -> dict[str, Any]:
     """Objects that make the file `victim` when they are unpickled."""
     program = f"open({str(victim)!r}, 'w')"
+    nested: Any = Call(getattr, Call(__import__, "os"), "system")
     return {
         "os.system": Call(os.system, f"touch {victim}"),
         "open": Call(builtins.open, str(victim), "w"),
@@ -38,7 +39,7 @@ def traps(victim: Path) -> dict[str, Any]:
         "exec": Call(exec, program),
         "a call in a call": Call(eval, Call(str, program)),
         "eval of a system call": Call(eval, f"__import__('posix').system('touch {victim}')"),
-        "getattr": Call(Call(getattr, Call(__import__, "os"), "system"), f"touch {victim}"),  # type: ignore[arg-type]
+        "getattr": Call(nested, f"touch {victim}"),
         "in a table": {"state_dict": {"weight": Call(os.system, f"touch {victim}")}},
         "a key": {Call(os.system, f"touch {victim}"): 1},
     }

@@ -96,11 +96,12 @@ def test_a_file_with_objects_of_modules_that_are_not_here_gives_its_weights(
 ) -> None:
     # As pytracking's checkpoints are: objects of the training code beside the weights.
     there = types.ModuleType("ltr_of_somebody")
-    settings = type("Settings", (), {"__module__": there.__name__, "__qualname__": "Settings"})
-    there.Settings = settings  # type: ignore[attr-defined]
+    about = {"__module__": there.__name__, "__qualname__": "Settings"}
+    settings: Any = type("Settings", (), about)
+    vars(there)["Settings"] = settings
     monkeypatch.setitem(sys.modules, there.__name__, there)
     thing = settings()
-    thing.batch = [1, {"a": thing}]  # type: ignore[attr-defined]
+    thing.batch = [1, {"a": thing}]
     network = {"bb_regressor.a": torch.ones(2)}
     file = tmp_path / "atom.pth"
     torch.save({"constructor": thing, "net": network, "stats": {"iou": thing}}, file)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer
-from tiny_models import SIAMFC, everything_in, official, publish
+from tiny_models import CHECKPOINT, SIAMFC, everything_in, official, publish
 
 from tracker_ros import cli
 from tracker_ros.models.card import read_card
@@ -44,7 +44,7 @@ def test_a_model_without_an_address_says_where_to_get_it_and_what_to_type(
 
 
 def offered(own: Path, server: FileServer, sha256: str) -> None:
-    checkpoint = {**SIAMFC["checkpoint"], "urls": [server.url()], "sha256": [sha256]}  # type: ignore[dict-item]
+    checkpoint = {**CHECKPOINT, "urls": [server.url()], "sha256": [sha256]}
     publish(own, {**SIAMFC, "checkpoint": checkpoint})
 
 

@@ -184,21 +184,10 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
     headers = http.client.HTTPMessage()
     with pytest.raises(ModelError, match="refused: https to http"):
         _Redirects().redirect_request(
-            asked,
-            io.BytesIO(),
-            302,
-            "Found",
-            headers,
-            "http://example.org/net.pth",  # type: ignore[arg-type]
+            asked, io.BytesIO(), 302, "Found", headers, "http://example.org/net.pth"
         )
-    safe = _Redirects().redirect_request(
-        asked,
-        None,
-        302,
-        "Found",
-        headers,
-        "https://example.org/other",  # type: ignore[arg-type]
-    )
+    other = "https://example.org/other"
+    safe = _Redirects().redirect_request(asked, io.BytesIO(), 302, "Found", headers, other)
     assert safe is not None and safe.full_url == "https://example.org/other"
 
 

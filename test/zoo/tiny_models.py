@@ -10,6 +10,12 @@ import yaml
 
 from tracker_ros.errors import ModelError
 
+CHECKPOINT = {
+    "layout": "siamfc-pytorch",
+    "page": "https://example.org/siamfc",
+    "licence": "MIT",
+    "files": ["tiny.pth"],
+}
 SIAMFC = {
     "name": "tiny_siamfc",
     "tracker": "siamfc",
@@ -20,12 +26,7 @@ SIAMFC = {
     "files": {},
     "network": {"widths": [8, 8, 8, 8, 8], "groups": 1},
     "tracking": {"scales": 3},
-    "checkpoint": {
-        "layout": "siamfc-pytorch",
-        "page": "https://example.org/siamfc",
-        "licence": "MIT",
-        "files": ["tiny.pth"],
-    },
+    "checkpoint": CHECKPOINT,
 }
 SIAMRPN = {
     **SIAMFC,
@@ -33,7 +34,7 @@ SIAMRPN = {
     "tracker": "siamrpnpp",
     "network": {"widths": [8, 8, 8, 8, 8], "hidden": 8},
     "tracking": {"instance": 255, "penalty_k": 0.1, "window_influence": 0.4, "lr": 0.3},
-    "checkpoint": {**SIAMFC["checkpoint"], "layout": "pysot"},  # type: ignore[dict-item]
+    "checkpoint": {**CHECKPOINT, "layout": "pysot"},
 }
 SPM = {
     **SIAMFC,
@@ -42,7 +43,7 @@ SPM = {
     "network": {"widths": [8, 8, 8, 8, 8], "hidden": 8},
     "tracking": {"windows_influence": 0.4},
     "checkpoint": {
-        **SIAMFC["checkpoint"],  # type: ignore[dict-item]
+        **CHECKPOINT,
         "layout": "spm-tracker",
         "files": ["cm.pt", "fm.pt"],
     },
@@ -53,7 +54,7 @@ ATOM = {
     "tracker": "atom",
     "network": {"widths": [8, 8, 8, 8], "hidden": 8},
     "tracking": {"sample": 128, "memory": 40, "reduced": 8},
-    "checkpoint": {**SIAMFC["checkpoint"], "layout": "pytracking"},  # type: ignore[dict-item]
+    "checkpoint": {**CHECKPOINT, "layout": "pytracking"},
 }
 
 

@@ -209,3 +209,17 @@ def _painted(image: UInt8Image, box: Box, place: tuple[int, int, int, int]) -> U
     under = covered[top:bottom, left:right]
     under[:] = np.round(soft * patch + (1 - soft) * under).astype(np.uint8)
     return covered
+
+
+def pairs(films: Sequence[Film]) -> list[tuple[Film, Film | None]]:
+    """Every film, and the next one of another name but for its digits, which may show the like."""
+    found: list[tuple[Film, Film | None]] = []
+    for index, film in enumerate(films):
+        after = [*films[index + 1 :], *films[:index]]
+        unlike = (other for other in after if _word(other.name) != _word(film.name))
+        found.append((film, next(unlike, None)))
+    return found
+
+
+def _word(name: str) -> str:
+    return "".join(letter for letter in name if not letter.isdigit())

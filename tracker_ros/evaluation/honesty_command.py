@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from tracker_ros.errors import DataError
-from tracker_ros.evaluation.absences import AWAY, KINDS, Episode, Film, episodes
+from tracker_ros.evaluation.absences import AWAY, KINDS, Episode, Film, episodes, pairs
 from tracker_ros.evaluation.datasets import VideoSequence
 from tracker_ros.evaluation.formats import FORMATS, load_sequences
 from tracker_ros.evaluation.honesty import FOUND, WRONG, Honesty, judge, total, watch
@@ -144,16 +144,6 @@ def film_of(sequence: VideoSequence) -> Film:
     return Film(sequence.name, tuple(boxes), sequence.read)
 
 
-def pairs(films: Sequence[Film]) -> list[tuple[Film, Film | None]]:
-    """Every film, and the next one of another name but for its digits, which may show the like."""
-    found: list[tuple[Film, Film | None]] = []
-    for index, film in enumerate(films):
-        after = [*films[index + 1 :], *films[:index]]
-        unlike = (other for other in after if _word(other.name) != _word(film.name))
-        found.append((film, next(unlike, None)))
-    return found
-
-
 def measure(
     model: LoadedModel,
     played: Iterable[Episode],
@@ -192,7 +182,3 @@ def _cell(value: float, column: Column) -> str:
 
 def _frames(played: Iterable[Episode]) -> int:
     return sum(episode.length - 1 for episode in played)
-
-
-def _word(name: str) -> str:
-    return "".join(letter for letter in name if not letter.isdigit())

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import typing
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from tracker_ros.errors import ModelError
 
@@ -94,7 +94,7 @@ def checked(kind: type[ParametersT], values: Mapping[str, Any], where: str) -> P
     missing, a value of another type, and one that is impossible.
     """
     hints = typing.get_type_hints(kind)
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    fields = dataclasses.fields(cast(Any, kind))
     for key, value in values.items():
         if key not in hints:
             raise ModelError(f"{where}: no key '{key}'; known keys are {sorted(hints)}")

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker_ros.errors import DataError
-from tracker_ros.evaluation.absences import Episode, Film, episodes
+from tracker_ros.evaluation.absences import Episode, Film, episodes, pairs
 from tracker_ros.evaluation.honesty import Honesty, judge, total, watch
-from tracker_ros.evaluation.honesty_command import pairs
 from tracker_ros.sot.model import LoadedModel
 from tracker_ros.sot.monitor import Thresholds
 from tracker_ros.sot.target import Target

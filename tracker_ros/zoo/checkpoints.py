@@ -80,7 +80,9 @@ def read_weights(file: Path) -> Weights:
                 file, load_file(str(converted)), tuple(answer["others"]), tuple(answer["strangers"])
             )
     except SafetensorError as error:
-        raise ModelError(f"{file}: names or sizes of its weights are impossible: {error}") from error
+        raise ModelError(
+            f"{file}: names or sizes of its weights are impossible: {error}"
+        ) from error
     except OSError as error:
         raise ModelError(f"{file}: its weights cannot be kept for a moment: {error}") from error
 

@@ -70,8 +70,9 @@ def fetch(url: str, sha256: str, target: Path) -> None:
     """Bring the file of `url` to `target`, going on with what an earlier try has left.
 
     A bar on stderr tells how far it is. A target that is there with the right content stays.
-    Raises ModelError when the address is none, the server cannot be reached or refuses, sends less than it said, the
-    content is not that of `sha256` (it is then removed), or the folder cannot be written.
+    Raises ModelError when the address is none, the server cannot be reached or refuses, sends less
+    than it said, the content is not that of `sha256` (it is then removed), or the folder cannot be
+    written.
     """
     part = target.with_name(f"{target.name}.part")
     version = target.with_name(f"{target.name}.part.version")
@@ -108,7 +109,9 @@ def fetch(url: str, sha256: str, target: Path) -> None:
         words = error.strerror or str(error)
         raise ModelError(f"{target} cannot be written: {words}") from error
     except ValueError as error:  # of a card, or what a server sends on to
-        raise ModelError(f"{url} cannot be fetched: it is, or leads to, no address ({error})") from error
+        raise ModelError(
+            f"{url} cannot be fetched: it is, or leads to, no address ({error})"
+        ) from error
 
 
 def _fetch_all(url: str, part: Path, version: Path) -> None:

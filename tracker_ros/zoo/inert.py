@@ -28,7 +28,7 @@ class Refused(Exception):
     """The file is not what is read here; the text says why."""
 
 
-class Table(dict):  # type: ignore[type-arg]
+class Table(dict[Any, Any]):
     """Stands for OrderedDict: a dict whose attributes may be set."""
 
 
