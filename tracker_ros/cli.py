@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tracker_ros import __version__
-from tracker_ros.errors import TrackerRosError
+from tracker_ros.errors import TrackerRosError, program
 
 
 class Command(NamedTuple):
@@ -81,12 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
-        prog="tracker_ros",
+        prog=program(),
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--version", action="version", version=f"tracker_ros {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((command for command in COMMANDS if command.name in arguments[:1]), None)
     for command in COMMANDS:

@@ -6,6 +6,16 @@ these messages end up verbatim in service replies, diagnostics and on the termin
 
 from __future__ import annotations
 
+import os
+
+
+def program() -> str:
+    """How the tracker_ros command was started, for messages that say what to type.
+
+    `./run` names itself in TRACKER_ROS_PROGRAM, because what it starts is not on the PATH.
+    """
+    return os.environ.get("TRACKER_ROS_PROGRAM") or "tracker_ros"
+
 
 class TrackerRosError(Exception):
     """Base of every error that tracker_ros raises on purpose."""

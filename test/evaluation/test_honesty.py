@@ -14,6 +14,7 @@ from films import HEIGHT, PATCH, WIDTH, texture, true_lines, write_sequence
 from tracker_ros import cli
 from tracker_ros.evaluation.absences import AWAY, BLACK, COVERED, KINDS, Film, episodes, pairs
 from tracker_ros.evaluation.honesty import Honesty, Verdicts, judge, total
+from tracker_ros.evaluation.honesty_command import COLUMNS, as_table
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.track import TrackState
 
@@ -197,3 +198,10 @@ def test_the_made_pictures_are_pictures(tmp_path: Path) -> None:
     for episode in episodes(film(), OTHER, tuple(KINDS)):
         last = list(episode.shots())[-1]
         assert cv2.imwrite(str(tmp_path / f"{episode.kind}.png"), last.image)
+
+
+def test_no_two_columns_of_the_table_have_one_name() -> None:
+    titles = [column.title for column in COLUMNS]
+    assert len(set(titles)) == len(titles)
+    row = as_table({"all": judge(verdicts((T, 1, 0.8), (L, 0, 0.0)))})
+    assert "absent TRACKING" in row and "visible TRACKING" in row

@@ -42,6 +42,7 @@ def test_every_shipped_card_is_complete_and_honest(name: str) -> None:
     assert card.name == name
     assert card.trained_on, "a card says what its weights were trained on"
     assert card.measured or not card.files, "a card says what its weights score"
+    assert card.files or not card.measured, "what others published is no figure of ours"
     assert card.files or card.checkpoint, "weights are here, or official ones can be imported"
     for role in card.files:
         path = card.graph(role)

@@ -6,10 +6,15 @@ import signal
 import time
 from pathlib import Path
 
-from harness import TRACKER_ROS, RosProcess
+from harness import TRACKER_ROS, Peer, RosProcess
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image
+from vision_msgs.msg import Detection2DArray
 
 from tracker_ros.bags.bag import IMAGE
 from tracker_ros.bags.reader import open_bag
+from tracker_ros.demo.scene import Scene
+from tracker_ros.nodes.qos import CAMERA_INFO
 from tracker_ros.pipeline.images import decode_image, read_header
 from tracker_ros.replay.job import Job
 from tracker_ros.replay.work import run_job
@@ -30,6 +35,26 @@ def test_every_image_that_was_published_is_in_the_bag(ros_environment: int, tmp_
     assert decode_image(messages[0].data).shape == (240, 320, 3)
     stamps = [read_header(message.data).ns for message in messages]
     assert stamps == sorted(set(stamps))
+
+
+def test_where_the_target_is_is_told_live_under_the_header_of_the_image(
+    ros_environment: int, ros: Peer
+) -> None:
+    told = ros.collect(Detection2DArray, "/truth", 100)
+    infos = ros.collect(CameraInfo, "/camera_info", CAMERA_INFO)
+    process = RosProcess([*FILM, "--loop", "--wait-for-subscriber", "--info-subscribers", "1"])
+    ros.collect(Image, "/image", qos_profile_sensor_data)
+    ros.wait_until(lambda: len(told) >= 5, 30.0, "the truth of five images")
+    process.stop()
+    known = Scene(320, 240).truth()
+    for message in told[:5]:
+        # The truth of an image that was sent before we were found is not heard; the header tells.
+        index = [info.header.stamp for info in infos].index(message.header.stamp)
+        (detection,) = message.detections
+        box = known[index]
+        assert box is not None
+        assert detection.bbox.center.position.x == box.cx
+        assert detection.bbox.size_y == box.h
 
 
 def test_it_can_be_replayed_and_scored_by_the_truth_in_it(

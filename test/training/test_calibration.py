@@ -226,9 +226,14 @@ def test_a_card_without_a_recipe_needs_held_out_tracks(
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_the_held_out_tracks_of_a_model_are_those_of_the_recipe_that_makes_it() -> None:
+def test_the_held_out_tracks_of_a_model_are_those_of_the_recipe_that_makes_it(
+    tmp_path: Path,
+) -> None:
+    data = write_collection(tmp_path / "data", ("pear", "apple"), frames=2)
     for model in DEFAULT_MODELS.values():
         if read_card(model).files:
-            assert len(held_out_of(model)) >= 2
-    with pytest.raises(ModelError, match=r"no recipe makes 'mine'.*--held-out"):
-        held_out_of("mine")
+            assert len(held_out_of(model, data)) >= 2
+    with pytest.raises(
+        ModelError, match=r"no recipe makes 'mine'.*--held-out; .* has apple, pear$"
+    ):
+        held_out_of("mine", data)

@@ -235,11 +235,27 @@ def write_other_zip(path: Path) -> None:
         (write_torchscript, "TorchScript"),
         (write_other_zip, "none of torch.save"),
         (lambda path: as_zip(b"N.", path), "holds a NoneType, not a table"),
-        (lambda path: as_zip(b"}.", path), "holds no weights"),
+        (lambda path: as_zip(b"}.", path), "holds no weights.*its keys are: none"),
+        (
+            lambda path: as_zip(b"}(Vmodel\n}Vepoch\nI3\nu.", path),
+            "at its top level, under state_dict or under net; its keys are: model, epoch$",
+        ),
         (lambda path: as_zip(b"cnet\nNet\n)R.", path), r"a pickled object \(net.Net\)"),
         (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "none of torch.save"),
     ],
-    ids=["text", "page", "empty", "tar", "script", "zip", "none", "table", "object", "pickle"],
+    ids=[
+        "text",
+        "page",
+        "empty",
+        "tar",
+        "script",
+        "zip",
+        "none",
+        "table",
+        "inner",
+        "object",
+        "pickle",
+    ],
 )
 def test_what_is_no_checkpoint_is_refused_with_the_reason(
     tmp_path: Path, made: Path, write: Callable[[Path], object], complaint: str

@@ -46,6 +46,32 @@ def test_every_key_that_does_not_fit_is_listed(siamfc: Path, own: Path) -> None:
     ]
 
 
+def test_after_a_list_that_fills_the_screen_the_hint_comes_again(own: Path, siamfc: Path) -> None:
+    publish(own, SIAMRPN)
+    first, *lines, last = refused_import(siamfc, own, "tiny_siamrpn").splitlines()
+    assert "they fit --model tiny_siamfc: " in first
+    assert len(lines) > 20 and all(line.startswith("  ") for line in lines)
+    assert last.startswith("all in all, the weights in tiny.pth are not those of 'tiny_siamrpn'")
+    assert last.endswith("they fit --model tiny_siamfc")
+
+
+def test_weights_that_fit_are_not_sent_to_another_model_for_what_else_the_file_holds(
+    siamfc: Path, own: Path
+) -> None:
+    publish(own, {**SIAMFC, "name": "tiny_twin"})
+    torch.save({**official(SIAMFC), "epoch": 3}, siamfc)
+    assert "1 not a tensor" in refused_import(siamfc, own)
+    assert "they fit" not in refused_import(siamfc, own)
+
+
+def test_a_graph_is_no_file_of_weights_and_one_is_told_how_it_is_used(
+    siamfc: Path, own: Path
+) -> None:
+    import_weights([siamfc], "tiny_siamfc")
+    graph = read_card("tiny_siamfc").graph("search")
+    assert "give the path of its card (.yaml) as `model`" in refused_import(graph, own, name="b")
+
+
 def test_a_name_in_a_file_does_not_reach_the_terminal_as_it_is(siamfc: Path, own: Path) -> None:
     clear = "\x1b[2J\n"
     torch.save({**official(SIAMFC), clear: torch.ones(1), "x" * 9999: 1}, siamfc)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from tiny_models import ATOM as TINY_ATOM
 from tiny_models import SIAMFC, SIAMRPN, everything_in, official, publish, refused_import
 from tiny_models import SPM as TINY_SPM
@@ -17,9 +18,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from tracker_ros.errors import ModelError  # noqa: E402
-from tracker_ros.models.card import MODELS, read_card  # noqa: E402
+from tracker_ros.models.card import MODELS, file_sha256, read_card  # noqa: E402
 from tracker_ros.networks.zoo import build_network  # noqa: E402
 from tracker_ros.sot import load_model  # noqa: E402
+from tracker_ros.zoo.exporting import export_untrained  # noqa: E402
 from tracker_ros.zoo.importing import import_weights  # noqa: E402
 from tracker_ros.zoo.shelf import TARGET, still  # noqa: E402
 
@@ -48,7 +50,7 @@ def test_an_imported_model_gives_what_its_weights_give_in_torch(
     assert imported.card == own / f"{card['name']}.yaml"
     model = read_card(card["name"])
     assert set(model.files) == {"template", "search", "match"}
-    assert model.checkpoint is not None and model.notes.startswith("Imported from a.")
+    assert model.checkpoint is not None and model.origin.startswith(f"{file.name} (sha256 ")
     kept = load_file(str(model.weights_path))
     counters = {key for key in weights if key.endswith("num_batches_tracked")}
     assert all(torch.equal(kept[key], weights[key]) for key in weights.keys() - counters)
@@ -105,7 +107,58 @@ def test_a_model_of_ones_own_weights_says_nothing_of_those_that_ship(
     assert (card.licence, card.trained_on) == ("not stated", ("not stated",))
     assert not card.measured and not card.monitor
     assert card.tracking == shipped.tracking
-    assert "mine.pth (sha256 " in card.notes
+    assert card.notes == "Network and tracking values of siamfc_small."
+    assert card.origin.startswith("mine.pth (sha256 ")
+
+
+CLAIM = "as published for tiny_siamfc, if these are those weights"
+
+
+def test_what_is_published_of_a_model_is_not_said_of_weights_that_only_fit(
+    siamfc: Path, own: Path
+) -> None:
+    publish(own, {**SIAMFC, "measured": {"auc": 0.9}, "trained_on": ["GOT-10k"], "notes": "Old."})
+    assert import_weights([siamfc], "tiny_siamfc").doubt
+    card = read_card("tiny_siamfc")
+    assert card.licence == f"not verified: MIT, {CLAIM}"
+    assert card.trained_on == (f"not verified: {CLAIM}", "GOT-10k")
+    assert not card.measured
+    assert "not verified to be the published weights" in card.origin
+
+
+def test_what_is_published_of_a_model_is_said_of_the_published_file(
+    siamfc: Path, own: Path
+) -> None:
+    import_weights([siamfc], "tiny_siamfc", name="doubtful")
+    known = {"urls": ["https://example.org/tiny.pth"], "sha256": [file_sha256(siamfc)]}
+    for name in ("tiny_siamfc", "doubtful"):
+        content = yaml.safe_load((own / f"{name}.yaml").read_text())
+        content["checkpoint"].update(known)
+        publish(own, content)
+        assert not import_weights([siamfc], name, force=True).doubt
+        card = read_card(name)
+        assert (card.licence, card.trained_on) == ("MIT", ("nothing",))
+    torch.save(official(SIAMFC, seed=7), siamfc)
+    doubt = import_weights([siamfc], "tiny_siamfc", force=True).doubt
+    assert doubt == f"the sha256 of {siamfc} is another than on the card of tiny_siamfc"
+
+
+def test_an_import_into_an_imported_model_says_everything_once(siamfc: Path, own: Path) -> None:
+    import_weights([siamfc], "tiny_siamfc", name="mine")
+    first = read_card("mine")
+    other = siamfc.with_name("other.pth")
+    torch.save(official(SIAMFC, seed=7), other)
+    import_weights([other], "mine", force=True)
+    card = read_card("mine")
+    assert (card.licence, card.trained_on) == (first.licence, first.trained_on)
+    assert card.notes == first.notes
+    assert "other.pth" in card.origin and "tiny.pth" not in card.origin
+
+
+def test_random_weights_do_not_become_a_model(siamfc: Path, own: Path, tmp_path: Path) -> None:
+    export_untrained("tiny_siamfc", 3, tmp_path / "random")
+    file = tmp_path / "random" / "weights" / "tiny_siamfc_untrained.safetensors"
+    assert "holds random weights" in refused_import(file, own)
 
 
 def test_a_model_that_is_there_is_replaced_only_by_force(siamfc: Path, own: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hostile import as_zip, one_tensor
+from hostile import Call, as_zip, one_tensor
 from tiny_models import SIAMFC, SIAMRPN, official, publish
 
 from tracker_ros import cli
 from tracker_ros.models.card import MODELS, card_names, read_card
+from tracker_ros.sot import DEFAULT_MODELS
 from tracker_ros.zoo.listing import Row
 
 Capture = pytest.CaptureFixture[str]
@@ -93,13 +95,64 @@ def test_every_model_that_ships_is_shown_whole(name: str, own: Path, capsys: Cap
 
 
 def test_a_file_that_is_damaged_or_gone_is_shown(own: Path, capsys: Capture) -> None:
-    publish(own, {**SIAMFC, "files": {"search": "0" * 64, "match": "0" * 64}})
+    publish(own, {**SIAMFC, "files": dict.fromkeys(("template", "search", "match"), "0" * 64)})
     (own / "weights").mkdir()
     (own / "weights" / "tiny_siamfc.search.onnx").write_bytes(b"something else")
     assert models("show", "tiny_siamfc") == 0
     out = capsys.readouterr().out
     assert "tiny_siamfc.search.onnx  0.0 MB  DAMAGED" in out
     assert "tiny_siamfc.match.onnx  -  MISSING: No such file" in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"tracking": {"window_influnce": 0.3}}, "tracking: no key 'window_influnce'; known"),
+        ({"tracking": {"window_influence": 2}}, "window_influence is 2; possible is 0 to 1"),
+        ({"monitor": {"lost_score": -1}}, "monitor: lost_score is -1; possible is 0 to 1"),
+        ({"tracker": "siamfcc"}, "no tracker 'siamfcc'; there are siamrpnpp, siamfc, atom, spm, f"),
+        ({"tracker": "famnet"}, "network: KeyError('canvas')"),
+        ({"files": {"search": "0" * 64}}, "files: there is no match and no template"),
+    ],
+    ids=["key", "value", "threshold", "tracker", "famnet", "graph"],
+)
+def test_a_card_that_the_node_refuses_is_shown_as_such_and_not_exported(
+    own: Path, tmp_path: Path, capsys: Capture, changes: dict[str, object], reason: str
+) -> None:
+    files = dict.fromkeys(("template", "search", "match"), "0" * 64)
+    publish(own, {**SIAMFC, "files": files, **changes})
+    assert models("show", "tiny_siamfc") == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("INVALID: model card 'tiny_siamfc'") and reason in last
+    assert reason in refusal(capsys, "export", "tiny_siamfc", "--out", str(tmp_path / "x"))
+
+
+def test_the_name_of_a_tracker_is_its_default_model(
+    own: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tracker, model in {**DEFAULT_MODELS, "famnet": "famnet_alexnet_small"}.items():
+        assert models("show", tracker) == 0
+        assert capsys.readouterr().out.split()[:2] == ["model", model]
+    monkeypatch.chdir(tmp_path)
+    assert models("export", "siamfc") == 0
+    assert (tmp_path / "siamfc_small" / "siamfc_small.yaml").is_file()
+    assert "the weights of 'spm_alexnet_otb'" in refusal(capsys, "fetch", "spm")
+
+
+def test_what_is_to_be_typed_begins_with_what_was_started(
+    own: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_ROS_PROGRAM", "./run")
+    for task in ("show", "fetch", "export"):
+        models(task, "atom_resnet18")
+    told = capsys.readouterr()
+    assert told.out.count("./run models ") + told.err.count("./run models ") == 3
+    assert "tracker_ros models" not in told.out + told.err
+
+
+def test_figures_of_others_are_not_listed_as_measured(own: Path) -> None:
+    publish(own, {**SIAMFC, "measured": {"published_auc": 0.6, "own_auc": 0.5}})
+    assert Row.of(read_card("tiny_siamfc")).short()[-1] == "own auc 0.5"
 
 
 def test_an_unknown_model_is_refused_with_those_there_are(own: Path, capsys: Capture) -> None:
@@ -147,6 +200,26 @@ def test_an_import_says_what_it_made_and_what_it_left_out(
     assert f"card: {own / 'mine.yaml'}" in told.out
     assert f"file: {own / 'weights' / 'mine.search.onnx'} (" in told.out
     assert "asks for datetime.timedelta: left out, nothing of it was run" in told.err
+    assert "warning" not in told.err
+    assert "not verified that these are the published weights (the card of tiny_si" in told.err
+    assert models("show", "mine") == 0
+    assert "models import tiny.pth --model mine --force" in capsys.readouterr().out
+
+
+def test_a_file_that_asks_for_code_is_a_warning_before_all_else(
+    own: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
+    publish(own, SIAMFC)
+    victim, file = tmp_path / "created", tmp_path / "a.pth"
+    hostile = Call(os.system, f"touch {victim}")
+    torch.save({"state_dict": official(SIAMFC), "more": hostile}, file)
+    assert models("import", str(file), "--model", "tiny_siamfc") == 0
+    warning, *others = capsys.readouterr().err.splitlines()
+    assert warning.startswith(f"warning: {file} asks to run posix.system: not done")
+    assert "Do not open it with torch.load" in warning
+    assert not any("posix" in line for line in others)
+    assert not victim.exists()
 
 
 def test_a_hostile_file_is_one_line_and_nothing_else(
@@ -196,7 +269,7 @@ def test_a_model_that_is_not_whole_is_not_exported(
     publish(own, SIAMFC)
     out = ("--out", str(tmp_path / "stick"))
     assert "'tiny_siamfc' has no weights here" in refusal(capsys, "export", "tiny_siamfc", *out)
-    publish(own, {**SIAMFC, "files": {"search": "0" * 64}})
+    publish(own, {**SIAMFC, "files": dict.fromkeys(("template", "search", "match"), "0" * 64)})
     assert "is missing" in refusal(capsys, "export", "tiny_siamfc", *out)
     assert not (tmp_path / "stick").exists()
 

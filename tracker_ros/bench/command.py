@@ -44,6 +44,7 @@ with 1 and with 4 targets, which share the passes of their network.
 EPILOG = """\
 examples:
   tracker_ros bench                                   half a minute
+  tracker_ros bench --targets 1 --no-memory --frames 10     in a hurry: some seconds
   tracker_ros bench --size 640x480 1280x720 1920x1080 --encoding bgr8 jpeg
   tracker_ros bench --against opencv --nanotrack nanotrack_v2 --targets 1
   tracker_ros bench --tracker famnet sort --detections 10 50 200 --size 1280x720

@@ -24,9 +24,9 @@ class LiveLine:
         overlap = f"   IoU {box.iou(truth):.2f}" if truth and record.state.visible else ""
         text = (
             f"{record.state.name:<10}  box {box.x:4.0f},{box.y:4.0f} {box.w:3.0f}x{box.h:<3.0f}  "
-            f"{fps:4.1f} fps   age {record.frame_age * 1e3:3.0f} ms   dropped {dropped}{overlap}"
+            f"{fps:4.1f} fps   age {record.frame_age * 1e3:3.0f} ms   dropped {dropped:<5}{overlap}"
         )
-        self.rewrite(text)
+        self.rewrite(text.rstrip())
 
     def rewrite(self, text: str) -> None:
         """Put other words into the line; at most 10 a second, so that they can be read."""

@@ -56,10 +56,10 @@ class Column:
 
 COLUMNS = (
     Column("absent_frames", "absent", "frames that do not show the target", share=False),
-    Column("absent_tracking", "TRACKING", "of those, said to be TRACKING, in percent"),
+    Column("absent_tracking", "absent TRACKING", "of those, said to be TRACKING, in percent"),
     Column("absent_shown", "shown", "of those, in any state but LOST"),
     Column("visible_frames", "visible", "frames that show the target", share=False),
-    Column("visible_tracking", "TRACKING", "of those, TRACKING"),
+    Column("visible_tracking", "visible TRACKING", "of those, TRACKING"),
     Column("visible_uncertain", "doubted", "of those, TENTATIVE, UNCERTAIN or REACQUIRED"),
     Column("visible_lost", "LOST", "of those, wrongly LOST"),
     Column("tracking_wrong_place", "wrong", f"of visible TRACKING ones, with an IoU under {WRONG}"),

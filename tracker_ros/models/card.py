@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tracker_ros.errors import ModelError
+from tracker_ros.errors import ModelError, program
 from tracker_ros.models.reading import NAME, read_fields
 
 MODELS = Path(__file__).parent
@@ -60,6 +60,8 @@ class Card:
     monitor: Mapping[str, Any] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
+    origin: str = ""
+    """The files that the weights of an imported model come from."""
     checkpoint: Checkpoint | None = None
     """The official weights of a published configuration."""
     folder: Path = MODELS
@@ -72,7 +74,7 @@ class Card:
         """
         if not self.files:
             raise ModelError(
-                f"model '{self.name}' has no weights here; see `tracker_ros models show "
+                f"model '{self.name}' has no weights here; see `{program()} models show "
                 f"{self.name}` for where to get them"
             )
         if role not in self.files:

@@ -142,6 +142,7 @@ FIELDS: Mapping[str, _Field] = {
     "monitor": _Field(_mapping_of(_number), False),
     "measured": _Field(_mapping_of(_figure), False),
     "notes": _Field(_text, False),
+    "origin": _Field(_text, False),
     "checkpoint": _Field(lambda field, value: _fields(field, value, CHECKPOINT), False),
 }
 CHECKPOINT: Mapping[str, _Field] = {

@@ -32,13 +32,15 @@ from tracker_ros.demo.sources import (
 from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.nodes.camera_bag import CameraBag
+from tracker_ros.nodes.camera_truth import TruthOutput
 from tracker_ros.nodes.names import camera_info_topic, compressed_topic
 from tracker_ros.nodes.process import RCLError, add_ros_arguments, prepare_process, ros_arguments
 from tracker_ros.nodes.qos import CAMERA_INFO
 
 DESCRIPTION = """\
 Publish a video as a camera does: sensor_msgs/Image (bgr8) on `image`, at a steady rate, and
-sensor_msgs/CameraInfo (uncalibrated) with the same header on `camera_info` beside it.
+sensor_msgs/CameraInfo (uncalibrated) with the same header on `camera_info` beside it. Where the
+target is known, its box too: vision_msgs/Detection2DArray on `truth`, same header.
 
 A bag's messages are published as they were recorded, header and encoding included, at the pace
 of their recording; compressed ones on `image/compressed`.
@@ -70,7 +72,7 @@ class FramePublisher:
         self, node: Any, *, reliable: bool, compressed: bool, frame_id: str,
         bag: BagWriter | None = None, truth: Sequence[Box | None] | None = None,
     ) -> None:  # fmt: skip
-        """bag: gets all of it, too, and where the target is in each image, if that is known."""
+        """bag: gets all of it, too. truth: where the target is in each image, if that is known."""
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST, depth=5, reliability=reliability,
@@ -84,10 +86,12 @@ class FramePublisher:
         else:
             self._images = node.create_publisher(Image, image, qos)
         self._infos = node.create_publisher(CameraInfo, camera_info_topic(image), CAMERA_INFO)
+        self._truth = TruthOutput(node, truth) if truth else None
         self._bag: CameraBag | None = None
         if bag is not None:
             self._bag = CameraBag(
-                bag, node.get_clock(), truth, image=self.topic, info=self._infos.topic_name,
+                bag, node.get_clock(), image=self.topic, info=self._infos.topic_name,
+                truth=self._truth.topic if self._truth else "",
                 reliable=reliable, compressed=compressed,
             )  # fmt: skip
         self._message = Image()
@@ -118,8 +122,9 @@ class FramePublisher:
             np.frombuffer(message.data, np.uint8)[:] = pixels.reshape(-1)
         self._images.publish(message)
         self._publish_info(message.header, message.width, message.height)
+        truth = self._truth.publish(message.header) if self._truth else None
         if self._bag is not None:
-            self._bag.add_image(serialize_message(message), message.header)
+            self._bag.add_image(serialize_message(message), truth)
 
     def publish_message(self, message: BagMessage) -> None:
         """Publish a recorded message as it is."""

@@ -64,7 +64,8 @@ class ClickInput:
         try:
             request, words = clicked.request(self._usual())
             accepted = answer(self._follow(request))
-            self._logger.info(f"click: {accepted.message}: {words}")
+            self.refused.settle()
+            self._logger.info(f"click: {accepted.message} ({words})")
         except TrackerRosError as error:
             self._refuse(clicked.click, error)
         except Exception as error:  # whatever was clicked on, the node must live

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +17,7 @@ from tracker_ros.track import TrackState
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 RECENT = 10.0
-"""Seconds for which a rejected image is a warning."""
+"""Seconds for which what went wrong is a warning; it stays counted."""
 SILENCE = 2.0
 """Seconds without an image that are a warning."""
 ENOUGH = 0.8
@@ -33,8 +34,9 @@ class Problems:
 
     QUIET = 60.0
 
-    def __init__(self, logger: Any) -> None:
-        self._logger = logger
+    def __init__(self, logger: Any, clock: Callable[[], float] = perf_counter) -> None:
+        """clock: seconds."""
+        self._logger, self._clock = logger, clock
         self._lock = threading.Lock()
         self._count: dict[str, int] = {}
         self._reason: dict[str, str] = {}
@@ -49,7 +51,7 @@ class Problems:
 
     def add(self, cause: str, reason: str, number: int = 1) -> None:
         """Count a problem, or several of a kind; `cause` is a short stable key."""
-        now = perf_counter()
+        now = self._clock()
         with self._lock:
             self._count[cause] = self._count.get(cause, 0) + number
             self._reason[cause], self._seen[cause] = reason, now
@@ -58,6 +60,12 @@ class Problems:
                 self._logged[cause] = now
         if log:
             self._logger.warning(f"{reason} (counted in diagnostics from now on)")
+
+    def settle(self, cause: str = "") -> None:
+        """What went wrong is put right (of that cause; empty: of all): counted, no warning now."""
+        with self._lock:
+            for one in [cause] if cause else list(self._seen):
+                self._seen.pop(one, None)
 
     def values(self) -> dict[str, str]:
         """Cause -> how often and the last reason."""
@@ -70,7 +78,7 @@ class Problems:
             if not self._seen:
                 return ""
             cause = max(self._seen, key=lambda c: self._seen[c])
-            return self._reason[cause] if perf_counter() - self._seen[cause] <= RECENT else ""
+            return self._reason[cause] if self._clock() - self._seen[cause] <= RECENT else ""
 
 
 def status(name: str, level: Any, message: str, values: dict[str, str]) -> DiagnosticStatus:

@@ -39,10 +39,6 @@ class NodeParameters:
         """What is set now."""
         return self._node.get_parameter(name).value
 
-    def warn(self, words: str) -> None:
-        """Log it."""
-        self._node.get_logger().warning(words)
-
 
 def checker(choices: Choices) -> Callable[[list[Any]], SetParametersResult]:
     """For `add_on_set_parameters_callback`: refuses values that no range can describe."""

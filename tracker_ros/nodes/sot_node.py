@@ -140,6 +140,7 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
     def _on_model_changed(self, name: str, error: Exception | None) -> None:
         if error is None and self._model is not None:
             self._use(name, self._model)
+            self._failures.settle("model")
             self.get_logger().info(f"{self._model.tracker} ({self._model.model}) goes on from now")
         elif error is not None and not isinstance(error, TargetError):  # else: deactivated
             words = f"{error}" if isinstance(error, ModelError) else f"model '{name}': {error!r}"

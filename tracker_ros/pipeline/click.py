@@ -74,7 +74,7 @@ class Clicked:
         w, h = round(proposal.box.w), round(proposal.box.h)
         words = f"{w}x{h} px around the point"
         if not proposal.found:
-            words += ", where nothing stands out (parameter click_size)"
+            words += ", where nothing stands out: see click_size"
         return TargetRequest(proposal.box, self.frame.header.ns, frame=self.frame), words
 
 

@@ -30,9 +30,6 @@ class ParameterStore(Protocol):
     def value(self, name: str) -> Any:
         """The value of a parameter that was declared."""
 
-    def warn(self, words: str) -> None:
-        """Say what is strange about the parameters."""
-
 
 def refuse(choices: Choices, name: str, value: object) -> str:
     """Why a value is refused; empty when it is among the choices, or the name has none."""
@@ -45,7 +42,6 @@ class GivenParameters:
     """Values from a file and from a command line, checked as ROS checks them."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        self.warnings: list[str] = []
         self._given = dict(values)
         self._values: dict[str, Any] = {}
 
@@ -71,10 +67,6 @@ class GivenParameters:
     def value(self, name: str) -> Any:
         """The value of a parameter that was declared."""
         return self._values[name]
-
-    def warn(self, words: str) -> None:
-        """Keep it in `warnings`."""
-        self.warnings.append(words)
 
     def require_all_known(self, names: Sequence[str]) -> None:
         """Raise ParameterError when one of these was never declared."""

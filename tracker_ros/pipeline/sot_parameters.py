@@ -104,13 +104,12 @@ def read_sot_parameters(store: ParameterStore) -> SotParameters:
 
 
 def thresholds_of_card(store: ParameterStore) -> Thresholds:
-    """The card's thresholds; where there is no such card, configure will say so."""
+    """The card's thresholds; where it cannot be read, who loads the model says why."""
     tracker = store.value("tracker")
     if tracker not in TRACKERS:
         return Thresholds()  # refused in a moment, when all are read
     name = chosen_model(tracker, store.value("model"))
     try:
         return Thresholds(**read_card(name).monitor)
-    except (ModelError, TypeError) as error:
-        store.warn(f"thresholds of model '{name}' not known: {error}")
+    except (ModelError, TypeError):
         return Thresholds()

@@ -145,8 +145,6 @@ def _session(job: Job, recorder: Recorder) -> tuple[SotSession | MotSession, Giv
             wanted = replace(wanted, max_targets=max(wanted.max_targets, len(job.wishes)))
         model = load_model(wanted.model, threads=wanted.threads)
         session = SotSession(model, wanted, message_types(), recorder, live=live)
-    for words in store.warnings:
-        session.happened(words)
     if store.unknown():
         session.happened(f"parameters that mean nothing here: {', '.join(store.unknown())}")
     return session, store

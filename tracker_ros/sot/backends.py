@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tracker_ros.engines.engine import Engine, Tensor
 from tracker_ros.engines.onnx import OnnxEngine
 from tracker_ros.engines.torch import TorchEngine
-from tracker_ros.errors import ModelError
+from tracker_ros.errors import ModelError, program
 from tracker_ros.models.card import Card
 
 BACKENDS = (OnnxEngine.backend, TorchEngine.backend)
@@ -41,7 +41,7 @@ def _torch_engines(card: Card, roles: Iterable[str], threads: int) -> dict[str, 
     if not weights.exists():
         raise ModelError(
             f"model '{card.name}' has no weights for torch: {weights} does not exist. They come "
-            "with `tracker_ros models import`, `models fetch` and `train`; what ships with the "
+            f"with `{program()} models import`, `models fetch` and `train`; what ships with the "
             "package are ONNX graphs: use --backend onnxruntime"
         )
     try:

@@ -26,7 +26,7 @@ from tracker_ros.training.calibration import (
     film_of_track,
     frames_of,
 )
-from tracker_ros.training.pictures import FrameTrack, read_tracks
+from tracker_ros.training.pictures import FrameTrack, read_tracks, track_names
 from tracker_ros.training.recipe import is_famnet, read_recipe, recipe_names, recipe_path
 
 _MOST = f"{ABSENT_TRACKING:.0%}"
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"--out {out} cannot be written: its folder must exist")
     if out.name != f"{model.card.name}.yaml":
         raise DataError(f"--out {out}: a card is a file of its name, {model.card.name}.yaml")
-    names = args.held_out or held_out_of(model.card.name)
+    names = args.held_out or held_out_of(model.card.name, args.data)
     films = [film_of_track(track) for track in chosen_tracks(args.data, names)]
     with opencv_threads(args.threads), progress(frames_of(films, args.kinds)) as (say, tick):
         calibration = calibrate(model, films, kinds=args.kinds, say=say, tick=tick)
@@ -104,15 +104,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def held_out_of(name: str) -> list[str]:
-    """The held-out tracks of the recipe that a model comes from. Raises ModelError."""
+def held_out_of(name: str, data: Path) -> list[str]:
+    """The held-out tracks of the recipe that a model comes from.
+
+    Raises ModelError where none makes it, naming the tracks of the collection `data`.
+    """
     own = (recipe for recipe in recipe_names() if not is_famnet(recipe_path(recipe)))
     for recipe in map(read_recipe, own):
         if recipe.name == name and recipe.held_out:
             return recipe.held_out
     raise ModelError(
         f"no recipe makes '{name}': name the tracks that the model was not trained on with "
-        "--held-out"
+        f"--held-out; {data} has {', '.join(track_names(data))}"
     )
 
 

@@ -76,11 +76,21 @@ class Collection:
 
 def read_tracks(root: Path, names: Sequence[str]) -> list[FrameTrack]:
     """Decode these tracks of a collection. Raises DataError when one is not in it."""
+    tracks = _tracks_of(root)
+    _require_known(names, tracks)
+    return [_read_track(root, name, tracks[name]) for name in dict.fromkeys(names)]
+
+
+def track_names(root: Path) -> list[str]:
+    """The tracks of a collection, sorted. Raises DataError when there are none."""
+    return sorted(_tracks_of(root))
+
+
+def _tracks_of(root: Path) -> dict[str, Any]:
     tracks = _read_json(root / "video.json")
     if not tracks:
         raise DataError(f"{root} holds no tracks; expected video.json with some in it")
-    _require_known(names, tracks)
-    return [_read_track(root, name, tracks[name]) for name in dict.fromkeys(names)]
+    return tracks
 
 
 def _require_known(names: Iterable[str], tracks: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import stat
 import subprocess
@@ -33,6 +34,16 @@ COUNTERS = "num_batches_tracked"
 """Ends the names of counters of training steps, which no network needs."""
 SPM_KERNELS = ("rpn_head.z_cls_weights", "rpn_head.z_bbox_weights")
 """Kernels of the last target, which the authors' code kept with the weights."""
+RANDOM = "random_weights"
+"""Key in the metadata of a .safetensors file that `export --untrained` has written."""
+USUAL = re.compile(
+    r"ltr\..+|numpy\.(dtype|ndarray|_?core\.multiarray\.(scalar|_reconstruct))|_codecs\.encode|"
+    r"torch\.(device|[a-z]*float\d*|u?int\d+)|torch\.nn\.(modules|parameter)\..+|datetime\.\w+|"
+    r"argparse\.Namespace|collections\.\w+|copy_?reg\._reconstructor|pathlib\.\w+|"
+    r"(builtins|__builtin__)\.(object|set|frozenset|slice|complex|bytearray|range)|"
+    r"(yacs\.config|easydict)\.\w+"
+)
+"""Names that trainers leave in a checkpoint with no harm meant; `ltr` is ATOM's training code."""
 ATOM_UNUSED = ("feature_extractor.layer4.", "feature_extractor.fc.")
 """Parts of ResNet-18 that ATOM does not use."""
 
@@ -49,14 +60,19 @@ class Weights:
     strangers: tuple[str, ...] = ()
     """Classes and functions that a pickle asked for; nothing of them was run."""
 
+    @property
+    def alarming(self) -> tuple[str, ...]:
+        """Those that no trainer is known to leave there, as posix.system or builtins.eval."""
+        return tuple(name for name in self.strangers if not USUAL.fullmatch(name))
+
 
 def read_weights(file: Path) -> Weights:
     """Read a checkpoint (.pth, .pt, ...: what torch.save writes) or a .safetensors file.
 
     Nothing that a pickle holds is executed (tracker_ros.zoo.converter). Raises ModelError when
-    the file cannot be read, is damaged, or holds no table of weights.
+    the file cannot be read, is damaged, holds no table of weights, or random ones.
     """
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     try:
@@ -67,8 +83,20 @@ def read_weights(file: Path) -> Weights:
             head = opened.read(9)
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
+    if file.suffix == ".onnx":
+        raise ModelError(
+            f"{file} is a graph and holds no table of weights: there is nothing to import. A model "
+            "is used where it lies: give the path of its card (.yaml) as `model`"
+        )
     if head[8:9] == b"{":  # the length of a header in JSON, and the header
         try:
+            with safe_open(str(file), "pt") as opened:
+                random = RANDOM in (opened.metadata() or {})
+            if random:
+                raise ModelError(
+                    f"{file} holds random weights, as `models export --untrained` writes them: "
+                    "they are for timing and make no model"
+                )
             return Weights(file, load_file(str(file)))
         except (SafetensorError, OSError, ValueError) as error:
             raise ModelError(f"{file} is damaged, or no safetensors file: {error}") from error

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracker_ros.errors import ModelError
+from tracker_ros.errors import ModelError, program
 from tracker_ros.models.card import MODELS, read_card, user_folder
 from tracker_ros.zoo import listing
 from tracker_ros.zoo.exporting import export_model, export_untrained
 from tracker_ros.zoo.fetching import fetch
 from tracker_ros.zoo.importing import import_weights, new_name, published
+from tracker_ros.zoo.usable import DEFAULTS, require_usable
 
 DESCRIPTION = """\
 Models: which there are, official weights, and models for other machines.
@@ -79,9 +80,11 @@ def run(args: argparse.Namespace) -> int:
     """Do what was asked for. Raises ModelError when it cannot be done; then nothing has changed."""
     if args.task == "list":
         return _list(args.json)
+    # The name of a tracker stands for its default model, as everywhere.
+    args.model = DEFAULTS.get(args.model, args.model)
     if args.task == "show":
-        print(listing.in_words(read_card(args.model)))
-    elif args.task == "import":
+        return _show(args.model)
+    if args.task == "import":
         _import(args.files, args.model, args.name, force=args.force)
     elif args.task == "fetch":
         _fetch(args.model, args.name, force=args.force)
@@ -94,12 +97,23 @@ def _list(as_json: bool) -> int:
     rows, errors = listing.rows_of_all()
     print(listing.as_json(rows) if as_json else listing.table(rows))
     if not as_json:
-        print(f"\nfiles: 'import' are published configurations, see tracker_ros models show NAME\n"
+        print(f"\nfiles: 'import' are published configurations, see {program()} models show NAME\n"
               f"where: package is {MODELS}\n"
               f"       user is {user_folder()}")  # fmt: skip
     for error in errors:
         print(f"error: {error}", file=sys.stderr)
     return 2 if errors else 0
+
+
+def _show(model: str) -> int:
+    card = read_card(model)
+    print(listing.in_words(card))
+    try:
+        require_usable(card)
+    except ModelError as error:
+        print(f"INVALID: {error}")
+        return 1
+    return 0
 
 
 def _fetch(model: str, name: str, *, force: bool) -> None:
@@ -121,8 +135,8 @@ def _fetch(model: str, name: str, *, force: bool) -> None:
     if importlib.util.find_spec("torch") is None:
         raise ModelError(
             f"{' and '.join(map(str, files))}: fetched and verified, but to import it torch is "
-            f"needed. In the source tree: ./run models import {' '.join(map(str, files))} "
-            f"--model {card.name}"
+            "needed (`./run setup train` installs it; elsewhere pip install 'tracker_ros[train]'), "
+            f"then: {program()} models import {' '.join(map(str, files))} --model {card.name}"
         )
     _import(files, model, name, force=force)
     shutil.rmtree(folder, ignore_errors=True)
@@ -130,8 +144,11 @@ def _fetch(model: str, name: str, *, force: bool) -> None:
 
 def _import(files: Sequence[Path], model: str, name: str, *, force: bool) -> None:
     imported = import_weights(files, model, name=name, force=force, tell=_tell)
-    for unlike in imported.unlike:
-        _tell(f"note: {unlike} is not the file that the card names: its sha256 is another")
+    if imported.doubt:
+        _tell(
+            f"note: not verified that these are the published weights ({imported.doubt}); the "
+            "card says so of licence and training data"
+        )
     if imported.strangers:
         _tell(
             f"note: the checkpoint also asks for {', '.join(imported.strangers)}: left out, "

@@ -31,6 +31,8 @@ from tracker_ros.zoo.inert import TYPES, Reader, Refused, StandIn, Storage, Tens
 
 MEMORY, SECONDS = 1 << 30, 120
 LARGEST_PICKLE = 64 << 20
+SHOWN = 10
+"""Keys of a file without weights that are told."""
 MAGIC = 0x1950A86A20F9469CFC6C
 """First number of what torch.save wrote before version 1.6."""
 HARMLESS = ("pickle.find_class",)
@@ -143,6 +145,7 @@ def weights_of(content: Any) -> tuple[dict[str, Tensor], list[str]]:
     """The tensors of the object itself, or of its `state_dict` or `net`; and what else is there."""
     if isinstance(content, StandIn):
         raise Refused(f"it holds a pickled object ({content.name}), not a table of weights")
+    top = [str(key)[:50] for key in content] if isinstance(content, dict) else []
     for inner in ("state_dict", "net"):
         if isinstance(content, dict) and isinstance(content.get(inner), dict):
             content = content[inner]
@@ -152,7 +155,11 @@ def weights_of(content: Any) -> tuple[dict[str, Tensor], list[str]]:
     tensors = {key: v for key, v in content.items() if type(key) is str and type(v) is Tensor}
     others = [str(key)[:200] for key in content if key not in tensors]
     if not tensors:
-        raise Refused("it holds no weights")
+        more = f" and {len(top) - SHOWN} more" if len(top) > SHOWN else ""
+        raise Refused(
+            "it holds no weights at its top level, under state_dict or under net; its keys are: "
+            f"{', '.join(top[:SHOWN]) or 'none'}{more}"
+        )
     return tensors, others
 
 

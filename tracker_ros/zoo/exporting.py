@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tracker_ros.errors import ModelError
+from tracker_ros.errors import ModelError, program
 from tracker_ros.models.card import Card, read_card
+from tracker_ros.zoo.checkpoints import RANDOM
 from tracker_ros.zoo.importing import published
 from tracker_ros.zoo.shelf import make, put, require_free, staging
+from tracker_ros.zoo.usable import require_usable
 
 EXPOSURES = ((127, 127), (40, 40), (215, 40), (10, 10), (245, 10), (90, 200))
 """Middle value and contrast of the synthetic images that random weights are scaled by. Random
@@ -26,13 +28,14 @@ def export_model(name: str, folder: Path, *, force: bool = False) -> Path:
     """Copy card, graphs and weights of a model into a folder; the path of the card there.
 
     A card there is found by its path, or by its name where $TRACKER_ROS_MODELS names the folder.
-    Raises ModelError when files of the model are missing or damaged, the folder has such a model
-    (without `force`), or cannot be written.
+    Raises ModelError when the node would refuse the card, files of the model are missing or
+    damaged, the folder has such a model (without `force`), or cannot be written.
     """
     card = read_card(name)
+    require_usable(card)
     if not card.files:
         raise ModelError(
-            f"model '{card.name}' has no weights here; see `tracker_ros models show {card.name}` "
+            f"model '{card.name}' has no weights here; see `{program()} models show {card.name}` "
             "for where to get them, or export it --untrained"
         )
     graphs = [card.graph(role) for role in card.files]
@@ -67,6 +70,7 @@ def export_untrained(name: str, seed: int, folder: Path, *, force: bool = False)
         monitor={},
         measured={},
         checkpoint=None,
+        origin="",
         notes=f"The network of {base.name} with random weights (seed {seed}): it tracks nothing "
         "and is for timing.",
     )
@@ -75,7 +79,7 @@ def export_untrained(name: str, seed: int, folder: Path, *, force: bool = False)
     network = build_network(card.tracker, card.network)
     settle(network, card)
     with staging(folder) as stage:
-        make(card, network, stage)
+        make(card, network, stage, {RANDOM: f"seed {seed}"})
         put(card.name, stage, folder)
     return folder / f"{card.name}.yaml"
 

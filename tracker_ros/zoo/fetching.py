@@ -20,7 +20,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 import tracker_ros
-from tracker_ros.errors import ModelError
+from tracker_ros.errors import ModelError, program
 from tracker_ros.models.card import file_sha256
 
 TIMEOUT = 30.0
@@ -100,7 +100,7 @@ def fetch(url: str, sha256: str, target: Path) -> None:
     except urllib.error.URLError as error:
         raise ModelError(
             f"{url} cannot be fetched: {error.reason}; is this machine online? Fetched elsewhere, "
-            "the file is imported with `tracker_ros models import FILE --model NAME`"
+            f"the file is imported with `{program()} models import FILE --model NAME`"
         ) from error
     except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
         words = str(error) or type(error).__name__

@@ -20,6 +20,11 @@ from tracker_ros.zoo.checkpoints import (
 )
 from tracker_ros.zoo.shelf import make, put, require_free, staging
 
+NOT_VERIFIED = "not verified: "
+"""Begins what the card of an import says of the published weights, which these may not be."""
+SCREEN = 10
+"""Lines after which the first is said again at the end."""
+
 
 class Imported(NamedTuple):
     """What has become of a checkpoint."""
@@ -28,9 +33,9 @@ class Imported(NamedTuple):
     files: tuple[Path, ...]
     """Graphs and weights."""
     strangers: tuple[str, ...]
-    """What the checkpoint would have had run, had it been unpickled."""
-    unlike: tuple[str, ...]
-    """Files whose sha256 is not the one that the model's card names."""
+    """What the checkpoint names beside weights, and was left out; with no harm meant."""
+    doubt: str
+    """Why the weights may be others than those published for the model; empty: they are not."""
 
 
 def import_weights(
@@ -48,9 +53,16 @@ def import_weights(
     layout = _layout(base)
     name = new_name(base, name, force=force)
     weights = [read_weights(file) for file in files]
+    for each in weights:
+        if each.alarming:
+            tell(
+                f"warning: {each.file} asks to run {', '.join(each.alarming)}: not done; only "
+                "weights are taken from it. Do not open it with torch.load"
+            )
+    doubt = _doubt(base, files)
     network = network_with(base, layout, weights)
     tell("the weights fit; writing the graphs and trying them (a ResNet-50 takes a minute or two)")
-    card = dataclasses.replace(_as_imported(base, files), name=name)
+    card = dataclasses.replace(_as_imported(base, files, doubt), name=name)
     with staging(folder) as stage:
         make(card, network, stage)
         put(name, stage, folder)
@@ -59,8 +71,8 @@ def import_weights(
     return Imported(
         path,
         (*(here.graph_path(role) for role in here.files), here.weights_path),
-        tuple(dict.fromkeys(each for w in weights for each in w.strangers)),
-        _unlike(base, files),
+        tuple(dict.fromkeys(n for w in weights for n in w.strangers if n not in w.alarming)),
+        doubt,
     )
 
 
@@ -95,7 +107,8 @@ def network_with(card: Card, layout: str, weights: Sequence[Weights]) -> Any:
 
     network = build_network(card.tracker, card.network)
     tensors = as_network_has_it(layout, weights)
-    wrong = differences(_shapes(network.state_dict()), _shapes(tensors))
+    unlike = differences(_shapes(network.state_dict()), _shapes(tensors))
+    wrong = [*unlike]
     wrong += [
         f"not of real numbers: {printable(name)} is of {tensor.dtype}"
         for name, tensor in sorted(tensors.items())
@@ -103,7 +116,7 @@ def network_with(card: Card, layout: str, weights: Sequence[Weights]) -> Any:
     ]
     wrong += [f"not a tensor: {name}" for w in weights for name in sorted(w.others)]
     if wrong:
-        fitting = _fitting(weights, card.name)
+        fitting = _fitting(weights, card.name) if unlike else ""
         whole = card.checkpoint.files if card.checkpoint is not None else ()
         hint = ""
         if fitting:
@@ -111,11 +124,12 @@ def network_with(card: Card, layout: str, weights: Sequence[Weights]) -> Any:
         elif len(weights) < len(whole):
             hint = f"; the whole of them is {' and '.join(whole)}: give all these files"
         files = ", ".join(w.file.name for w in weights)
-        lines = "\n  ".join(wrong)
-        raise ModelError(
-            f"the weights in {files} are not those of '{card.name}' (layout {layout}){hint}: "
-            f"{_counted(wrong)}; nothing was changed\n  {lines}"
-        )
+        verdict = f"the weights in {files} are not those of '{card.name}' (layout {layout}){hint}"
+        lines = [f"{verdict}: {_counted(wrong)}; nothing was changed"]
+        lines += [f"  {line}" for line in wrong]
+        if len(wrong) > SCREEN:  # the first line has gone from the screen
+            lines.append(f"all in all, {verdict}")
+        raise ModelError("\n".join(lines))
     broken = sorted(n for n, t in tensors.items() if not bool(torch.isfinite(t.float()).all()))
     if broken:
         raise ModelError(
@@ -188,21 +202,46 @@ def _fitting(weights: Sequence[Weights], but: str) -> str:
     return ""
 
 
-def _as_imported(base: Card, files: Sequence[Path]) -> Card:
+def _as_imported(base: Card, files: Sequence[Path], doubt: str) -> Card:
     """The card with where its weights come from; what is said of other weights is left out."""
     origin = " and ".join(f"{file.name} (sha256 {file_sha256(file)})" for file in files)
-    if base.checkpoint is not None:
-        return dataclasses.replace(base, notes=f"{base.notes} Imported from {origin}.".strip())
+    if base.checkpoint is None:
+        return dataclasses.replace(
+            base,
+            licence="not stated",
+            trained_on=("not stated",),
+            monitor={},
+            measured={},
+            notes=base.notes if base.origin else f"Network and tracking values of {base.name}.",
+            origin=origin,
+        )
+    licence, trained_on = base.checkpoint.licence, base.trained_on
+    if trained_on[:1] and trained_on[0].startswith(NOT_VERIFIED):  # the base was imported itself
+        as_published, trained_on = trained_on[0].removeprefix(NOT_VERIFIED), trained_on[1:]
+    else:
+        as_published = f"as published for {base.name}, if these are those weights"
+    if doubt:
+        licence = f"{NOT_VERIFIED}{licence}, {as_published}"
+        trained_on = (f"{NOT_VERIFIED}{as_published}", *trained_on)
+        origin += ", not verified to be the published weights, of which the notes may speak"
     return dataclasses.replace(
         base,
-        licence="not stated",
-        trained_on=("not stated",),
-        monitor={},
-        measured={},
-        notes=f"Network and tracking values of {base.name}; weights imported from {origin}.",
+        licence=licence,
+        trained_on=trained_on,
+        measured={} if doubt else base.measured,
+        origin=origin,
     )
 
 
-def _unlike(base: Card, files: Sequence[Path]) -> tuple[str, ...]:
-    named = base.checkpoint.sha256 if base.checkpoint is not None else ()
-    return tuple(str(file) for file in files if named and file_sha256(file) not in named)
+def _doubt(base: Card, files: Sequence[Path]) -> str:
+    """Why the files may be others than those published for a card; empty where they are these."""
+    if base.checkpoint is None:
+        return ""
+    named = set(base.checkpoint.sha256)
+    if not named:
+        return f"the card of {base.name} has no sha256 of them"
+    found = {file_sha256(file): file for file in files}
+    others = [str(file) for sha256, file in found.items() if sha256 not in named]
+    if others:
+        return f"the sha256 of {' and '.join(others)} is another than on the card of {base.name}"
+    return "" if found.keys() == named else f"the card of {base.name} names more files"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tracker_ros.errors import ModelError
+from tracker_ros.errors import ModelError, program
 from tracker_ros.models.card import Card, card_names, file_sha256, read_card, user_folder
 
 TELLING = "ten_public_sequences_auc"
@@ -44,7 +44,8 @@ class Row:
         """The cells of a table: who and where of the paper, one figure."""
         authors, _, _ = self.paper.partition(", ")
         _, _, venue = self.paper.rpartition(", ")
-        key = TELLING if TELLING in self.measured else next(iter(self.measured), "")
+        own = [key for key in self.measured if not key.startswith("published_")]
+        key = TELLING if TELLING in own else next(iter(own), "")
         figure = f"{key.replace('_', ' ')} {self.measured[key]}" if key else "-"
         licence = textwrap.shorten(re.split("[,;]", self.licence)[0], 40, placeholder=" ...")
         paper = " ".join((f"{authors}, {venue}" if venue != authors else authors).split())
@@ -101,6 +102,8 @@ def _sections(card: Card) -> Iterator[tuple[str, list[str]]]:
     yield "thresholds", _values(card.monitor)
     yield "measured", _values(card.measured)
     yield "notes", [card.notes] if card.notes else []
+    if card.origin:
+        yield "imported", [f"from {card.origin}"]
     if card.checkpoint is not None:
         yield "official", list(_official(card))
 
@@ -132,12 +135,15 @@ def _official(card: Card) -> Iterator[str]:
     assert checkpoint is not None
     yield f"{' and '.join(checkpoint.files)} at {checkpoint.page}"
     yield f"licence of the weights: {checkpoint.licence}; layout {checkpoint.layout}"
+    if card.files:
+        yield "imported already; to replace what is here:"
     if checkpoint.urls:
-        yield f"tracker_ros models fetch {card.name}"
+        yield f"{program()} models fetch {card.name}{' --force' if card.files else ''}"
     yield import_command(card)
 
 
 def import_command(card: Card) -> str:
     """What is typed to import the official files once they are here."""
     files = " ".join(card.checkpoint.files) if card.checkpoint is not None else "FILE"
-    return f"tracker_ros models import {files} --model {card.name}"
+    force = " --force" if card.files else ""
+    return f"{program()} models import {files} --model {card.name}{force}"

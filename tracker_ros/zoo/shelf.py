@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,10 @@ def require_free(name: str, folder: Path, *, force: bool) -> None:
     raise ModelError(f"there is a model '{name}' already ({there[-1]}); --force replaces it")
 
 
-def make(card: Card, network: Any, stage: Path) -> None:
+def make(card: Card, network: Any, stage: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write graphs, weights and card of a network into a stage, and try them.
 
+    metadata: what the file of the weights is to say of them.
     Raises ModelError when the network cannot be exported, or does not run as it was exported.
     """
     from safetensors import SafetensorError
@@ -105,7 +106,7 @@ def make(card: Card, network: Any, stage: Path) -> None:
     try:
         roles = export_network(card.tracker, network, card.tracking, stem, half=False)
         state = {key: value.contiguous() for key, value in network.state_dict().items()}
-        save_file(state, f"{stem}.safetensors")
+        save_file(state, f"{stem}.safetensors", metadata)
         shutil.copymode(graph_path(stem, roles[0]), f"{stem}.safetensors")  # it makes it private
     except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
         words = " ".join(str(error).split())
