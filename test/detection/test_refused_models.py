@@ -86,8 +86,8 @@ def test_an_input_that_takes_no_picture_is_refused(tmp_path: Path, shape: tuple[
         opened(save(tmp_path / "m.onnx", yolov8(), shape=shape), "yolo")
 
 
-def test_a_network_of_two_inputs_is_refused() -> None:
-    path = read_card("siamrpnpp_alexnet_small").graph("search")
+def test_a_network_of_several_inputs_is_refused() -> None:
+    path = read_card("siamrpnpp_alexnet_small").graph("match")
     with pytest.raises(ModelError, match="inputs"):
         opened(path, "yolo")
 
