@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup
 
 from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.networks.atom import ATOM  # noqa: E402
+from tracker_ros.networks.atom_parts import BOXES, Refinement, atom_parts  # noqa: E402
 from tracker_ros.networks.export import export_parts  # noqa: E402
-from tracker_ros.networks.export_atom import BOXES, Refinement, atom_parts  # noqa: E402
 from tracker_ros.networks.zoo import build_network  # noqa: E402
 
 SLIM = (16, 16, 24, 32)

@@ -17,9 +17,9 @@ from tracker_ros.networks.backbones.alexnet_padded import (  # noqa: E402
     PaddedAlexNet,
 )
 from tracker_ros.networks.export import export_parts  # noqa: E402
-from tracker_ros.networks.export_spm import PROPOSALS, spm_parts  # noqa: E402
 from tracker_ros.networks.roi import linear_samples, pool  # noqa: E402
 from tracker_ros.networks.spm import SPM, Relation  # noqa: E402
+from tracker_ros.networks.spm_parts import PROPOSALS, spm_parts  # noqa: E402
 from tracker_ros.networks.zoo import build_network  # noqa: E402
 
 SLIM = (16, 24, 32, 32, 16)

@@ -12,8 +12,8 @@ from patch_scene import scene
 
 from tracker_ros.models.card import read_card
 from tracker_ros.networks.atom import ATOM
+from tracker_ros.networks.atom_parts import atom_parts
 from tracker_ros.networks.export import export_parts
-from tracker_ros.networks.export_atom import atom_parts
 from tracker_ros.networks.zoo import build_network
 from tracker_ros.sot.atom_samples import as_input, crop_at
 

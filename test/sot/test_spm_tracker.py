@@ -20,8 +20,8 @@ from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.errors import ModelError, TargetError  # noqa: E402
 from tracker_ros.geometry import Box  # noqa: E402
 from tracker_ros.networks.export import export_parts  # noqa: E402
-from tracker_ros.networks.export_spm import spm_parts  # noqa: E402
 from tracker_ros.networks.spm import SPM  # noqa: E402
+from tracker_ros.networks.spm_parts import spm_parts  # noqa: E402
 from tracker_ros.sot import load_model  # noqa: E402
 from tracker_ros.sot.passes import run_together  # noqa: E402
 from tracker_ros.sot.spm import SPMParameters, SPMTracker  # noqa: E402

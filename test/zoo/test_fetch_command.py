@@ -7,24 +7,10 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer
+from models_command import NEEDS_TORCH, Capture, models, refusal
 from tiny_models import CHECKPOINT, SIAMFC, everything_in, official, publish
 
-from tracker_ros import cli
 from tracker_ros.models.card import read_card
-
-Capture = pytest.CaptureFixture[str]
-NEEDS_TORCH = "torch is not installed: ./run setup train"
-
-
-def models(*arguments: str) -> int:
-    return cli.main(["models", *arguments])
-
-
-def refusal(capsys: Capture, *arguments: str) -> str:
-    assert models(*arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def refusal_at_the_end(capsys: Capture, *arguments: str) -> str:

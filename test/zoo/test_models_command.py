@@ -12,27 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 from hostile import Call, as_zip, one_tensor
+from models_command import NEEDS_TORCH, Capture, models, refusal
 from tiny_models import SIAMFC, SIAMRPN, official, publish
 
-from tracker_ros import cli
 from tracker_ros.models.card import MODELS, card_names, read_card
 from tracker_ros.sot import DEFAULT_MODELS
 from tracker_ros.zoo.listing import Row
 
-Capture = pytest.CaptureFixture[str]
 SHIPPED = sorted(path.stem for path in MODELS.glob("*.yaml"))
-NEEDS_TORCH = "torch is not installed: ./run setup train"
-
-
-def models(*arguments: str) -> int:
-    return cli.main(["models", *arguments])
-
-
-def refusal(capsys: Capture, *arguments: str) -> str:
-    assert models(*arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 # --- list and show -------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class OverlapNetwork(nn.Module):
     def overlap(self, c3: Tensor, c4: Tensor, target: Modulation, boxes: Tensor) -> Tensor:
         """Predicted overlap (B, N), 2 IoU - 1, of boxes (B, N, 4) in test features.
 
-        Differentiable in the boxes; `export_atom.Refinement` has the gradient written out.
+        Differentiable in the boxes; `atom_parts.Refinement` has the gradient written out.
         """
         (p3, p4), (s3, s4) = TEST_BINS, SCALES
         # Pooling is linear: a channel's factor may as well come after it, where there is less.

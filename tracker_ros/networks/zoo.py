@@ -10,14 +10,14 @@ from torch import nn
 
 from tracker_ros.errors import ModelError
 from tracker_ros.networks.atom import ATOM
+from tracker_ros.networks.atom_parts import atom_parts
 from tracker_ros.networks.export import export_parts
-from tracker_ros.networks.export_atom import atom_parts
-from tracker_ros.networks.export_spm import spm_parts
 from tracker_ros.networks.parts import Parts, siamese_parts
 from tracker_ros.networks.siamfc import SiamFC
 from tracker_ros.networks.siamrpn import SiamRPN
 from tracker_ros.networks.siamrpn_merged import siamrpn_parts
 from tracker_ros.networks.spm import SPM
+from tracker_ros.networks.spm_parts import spm_parts
 
 
 class Architecture(NamedTuple):

@@ -78,7 +78,7 @@ class _Seen:
 
 
 class AtomTracker(SearchingTracker):
-    """One target. The networks are those of tracker_ros.networks.export_atom.
+    """One target. The networks are those of tracker_ros.networks.atom_parts.
 
     search -> features, of the first frame's samples, too; modulate, once a target; project and
     refine, in frames where the classifier has found the target. Each tracker draws its random
