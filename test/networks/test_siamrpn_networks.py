@@ -258,7 +258,7 @@ def test_an_official_checkpoint_loads_strictly(name: str) -> None:
     ("values", "expected"),
     [
         ({"backbone": "vgg"}, "no backbone 'vgg'"),
-        ({"backbone": "resnet50", "widths": [8] * 5}, "widths and hidden are AlexNet's"),
+        ({"backbone": "resnet50", "widths": [8] * 5}, "widths and hidden are of one level"),
         ({"backbone": "resnet50", "neck": [256]}, r"neck \[256\] is not one number"),
         ({"backbone": "resnet50", "width": 1.4}, "width is MobileNetV2's"),
         ({"neck": [256, 256, 256]}, "neck and weighted are of several levels"),

@@ -1,4 +1,4 @@
-"""The neck of SiamRPN++: every level to as many channels as the head takes."""
+"""The neck of SiamRPN++: every level to as many channels as the head takes, or two merged."""
 
 from __future__ import annotations
 
@@ -45,3 +45,24 @@ class AdjustAllLayer(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The features of every level, adjusted."""
         return tuple(layer(x) for layer, x in zip(self.children(), features, strict=True))
+
+
+class Pyramid(nn.Module):
+    """Maps of stride 8 and 16 as one of stride 8, as in a feature pyramid.
+
+    The first row and column are left out, so that what remains has its middle where the crop has
+    its own: cells look at 8, 16, ... 248 px of 255. Of a template the 7x7 cells around the middle.
+    """
+
+    def __init__(self, fine: int, coarse: int, outputs: int) -> None:
+        super().__init__()
+        self.fine = nn.Sequential(nn.Conv2d(fine, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        # Learnt upsampling: each coarse cell becomes 2x2.
+        self.coarse = nn.Sequential(
+            nn.ConvTranspose2d(coarse, outputs, 2, stride=2, bias=False), nn.BatchNorm2d(outputs)
+        )
+
+    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        """(B, outputs, h - 1, w - 1) of (B, fine, h, w) and (B, coarse, h / 2, w / 2)."""
+        merged = self.fine(fine) + self.coarse(coarse)
+        return centre(merged[:, :, 1:, 1:])

@@ -1,7 +1,8 @@
 """SiamRPN++ (Li et al., CVPR 2019): depthwise correlation and a region proposal head.
 
 One feature level with AlexNet, three with ResNet-50 and MobileNetV2. Module names are those of
-pysot, so that its checkpoints load strictly.
+pysot, so that its checkpoints load strictly. ResNet-18, whose two levels are merged into one before
+a single head, is ours: for small computers.
 """
 
 from __future__ import annotations
@@ -13,29 +14,38 @@ from torch import Tensor, nn
 
 from tracker_ros.networks.backbones.alexnet import PAPER_WIDTHS, AlexNet
 from tracker_ros.networks.backbones.mobilenetv2 import MobileNetV2
+from tracker_ros.networks.backbones.resnet18 import PAPER_WIDTHS as RESNET18_WIDTHS
+from tracker_ros.networks.backbones.resnet18 import PictureResNet18
 from tracker_ros.networks.backbones.resnet50 import ResNet50
 from tracker_ros.networks.correlation import depthwise, depthwise_by_taps
-from tracker_ros.networks.neck import AdjustAllLayer
+from tracker_ros.networks.neck import AdjustAllLayer, Pyramid
 
 ANCHORS = 5
+BACKBONES = ("alexnet", "resnet18", "resnet50", "mobilenetv2")
 Correlation = Callable[[Tensor, Tensor], Tensor]
 
 
-def _conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+def _conv_bn_relu(inputs: int, outputs: int, kernel: int, padding: int = 0) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
 
 
 class DepthwiseBranch(nn.Module):
-    """One branch of the head: correlate a template kernel with search features, then predict."""
+    """One branch of the head: correlate a template kernel with search features, then predict.
 
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+    tower: 3x3 convolutions between the two; the paper has none.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, tower: int = 0) -> None:
         super().__init__()
         self.conv_kernel = _conv_bn_relu(inputs, hidden, 3)
         self.conv_search = _conv_bn_relu(inputs, hidden, 3)
+        self.tower = nn.Sequential(
+            *(_conv_bn_relu(hidden, hidden, 3, padding=1) for _ in range(tower))
+        )
         self.head = nn.Sequential(*_conv_bn_relu(hidden, hidden, 1), nn.Conv2d(hidden, outputs, 1))
 
     def forward(self, kernel: Tensor, features: Tensor, correlation: Correlation) -> Tensor:
@@ -43,17 +53,17 @@ class DepthwiseBranch(nn.Module):
 
         features: (B, hidden, h, w), what `conv_search` gave.
         """
-        prediction: Tensor = self.head(correlation(kernel, features))
+        prediction: Tensor = self.head(self.tower(correlation(kernel, features)))
         return prediction
 
 
 class DepthwiseRPN(nn.Module):
     """Classification (2 x 5 channels) and box regression (4 x 5) over anchors."""
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    def __init__(self, inputs: int, hidden: int, tower: int = 0) -> None:
         super().__init__()
-        self.cls = DepthwiseBranch(inputs, hidden, 2 * ANCHORS)
-        self.loc = DepthwiseBranch(inputs, hidden, 4 * ANCHORS)
+        self.cls = DepthwiseBranch(inputs, hidden, 2 * ANCHORS, tower)
+        self.loc = DepthwiseBranch(inputs, hidden, 4 * ANCHORS, tower)
 
 
 class MultiRPN(nn.Module):
@@ -89,12 +99,14 @@ class MultiRPN(nn.Module):
 
 
 class SiamRPN(nn.Module):
-    """SiamRPN++ with AlexNet, ResNet-50 or MobileNetV2.
+    """SiamRPN++ with AlexNet, ResNet-18, ResNet-50 or MobileNetV2.
 
-    backbone: alexnet, resnet50 or mobilenetv2. With AlexNet, which has one level: `widths` are the
-    channels of its convolutions, `hidden` those of the head. With the others, which have three:
-    `neck` is the channels of each level's head, `weighted` whether levels count by learned weights,
-    `width` the multiplier of MobileNetV2. Raises ValueError for what does not go together.
+    backbone: alexnet, resnet18, resnet50 or mobilenetv2. With AlexNet and ResNet-18, which give one
+    level: `widths` are the channels of their convolutions or stages, `hidden` those of the head;
+    `tower` is the number of 3x3 convolutions in ResNet-18's head, after the correlation.
+    With the others, which have three: `neck` is the channels of each level's head, `weighted`
+    whether levels count by learned weights, `width` the multiplier of MobileNetV2. Raises
+    ValueError for what does not go together.
 
     A 127 px template gives kernels of 4x4 (AlexNet) or 5x5 cells. AlexNet gives maps of 17x17 for
     a search region of 255 px and 21x21 for 287; the others 25x25 for 255 and 97x97 for 831. cls
@@ -111,22 +123,32 @@ class SiamRPN(nn.Module):
         width: float | None = None,
         neck: tuple[int, ...] | None = None,
         weighted: bool = False,
+        tower: int = 0,
     ) -> None:
         super().__init__()
-        if backbone not in ("alexnet", "resnet50", "mobilenetv2"):
-            raise ValueError(f"no backbone '{backbone}'; there are alexnet, resnet50, mobilenetv2")
+        if backbone not in BACKBONES:
+            raise ValueError(f"no backbone '{backbone}'; there are {', '.join(BACKBONES)}")
         if width is not None and backbone != "mobilenetv2":
             raise ValueError(f"width is MobileNetV2's, not that of {backbone}")
         self.rpn_head: DepthwiseRPN | MultiRPN
-        self.neck: AdjustAllLayer | None = None
+        self.neck: AdjustAllLayer | Pyramid | None = None
+        one_level = backbone in ("alexnet", "resnet18")
+        if one_level and (neck is not None or weighted):
+            raise ValueError(f"neck and weighted are of several levels; {backbone} has one")
+        if backbone == "resnet18":
+            self.backbone = PictureResNet18(RESNET18_WIDTHS if widths is None else widths)
+            hidden = hidden or 256
+            self.neck = Pyramid(*self.backbone.out_channels, hidden)
+            self.rpn_head = DepthwiseRPN(hidden, hidden, tower)
+            return
+        if tower:
+            raise ValueError(f"a tower is ResNet-18's; the head of {backbone} has none")
         if backbone == "alexnet":
-            if neck is not None or weighted:
-                raise ValueError("neck and weighted are of several levels; alexnet has one")
             self.backbone = AlexNet(PAPER_WIDTHS if widths is None else widths)
             self.rpn_head = DepthwiseRPN(self.backbone.out_channels, hidden or 256)
             return
         if widths is not None or hidden is not None:
-            raise ValueError(f"widths and hidden are AlexNet's; {backbone} takes neck")
+            raise ValueError(f"widths and hidden are of one level; {backbone} takes neck")
         if backbone == "mobilenetv2":
             self.backbone = MobileNetV2(1.4 if width is None else width)
         else:
@@ -181,6 +203,8 @@ class SiamRPN(nn.Module):
     def _levels(self, image: Tensor) -> tuple[Tensor, ...]:
         if self.neck is None:
             return (self.backbone(image),)
+        if isinstance(self.neck, Pyramid):
+            return (self.neck(*self.backbone(image)),)
         return self.neck(self.backbone(image))
 
     def _heads(self) -> list[DepthwiseRPN]:

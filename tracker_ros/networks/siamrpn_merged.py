@@ -121,7 +121,8 @@ def siamrpn_parts(network: SiamRPN, instance: int, lost_instance: int = 0) -> Pa
     of the crop in which a lost target is searched; gives search_wide and match_wide besides.
     """
     network = network.eval().cpu().float()
-    merged: nn.Module = network if network.neck is None else MergedSiamRPN(network)
+    several = isinstance(network.rpn_head, MultiRPN)
+    merged: nn.Module = MergedSiamRPN(network) if several else network
     parts = dict(siamese_parts(merged, instance, ["cls", "loc"]))
     if lost_instance:
         wide = siamese_parts(merged, lost_instance, ["cls", "loc"])

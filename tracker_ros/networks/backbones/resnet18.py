@@ -1,11 +1,14 @@
 """ResNet-18 up to its third stage, as ATOM uses it: strides 8 and 16.
 
+Cell i of a map of stride s looks at pixel s * i.
+
 Module names are torchvision's, so that checkpoints of that layout load. Source: He et al., CVPR
 2016; specs of ATOM, section 1.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -61,3 +64,24 @@ class ResNet18(nn.Module):
 
 def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(BasicBlock(inputs, outputs, stride), BasicBlock(outputs, outputs, 1))
+
+
+MEAN_BGR, STD_BGR = (0.406, 0.456, 0.485), (0.225, 0.224, 0.229)
+"""ImageNet's, as everything trained with torchvision expects it."""
+
+
+class PictureResNet18(nn.Module):
+    """The same of images (B, 3, H, W), BGR in 0..255."""
+
+    def __init__(self, widths: tuple[int, ...] = PAPER_WIDTHS) -> None:
+        super().__init__()
+        self.stages = ResNet18(widths)
+        self.out_channels = (widths[2], widths[3])
+        mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) * 255 for v in (MEAN_BGR, STD_BGR))
+        self.register_buffer("_mean", mean, persistent=False)
+        self.register_buffer("_std", std, persistent=False)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Layers 2 (stride 8) and 3 (stride 16)."""
+        second, third = self.stages((image - self._mean) / self._std)
+        return second, third
