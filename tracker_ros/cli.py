@@ -31,6 +31,7 @@ COMMANDS = (
     Command("replay", "tracker_ros.replay.command", "replay bags: tracks and score, repeatable"),
     Command("bench", "tracker_ros.bench.command", "how long every stage of a frame takes"),
     Command("models", "tracker_ros.zoo.command", "list models; import official weights; export"),
+    Command("data", "tracker_ros.training.data_command", "check, prepare, show training data"),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
     Command("calibrate", "tracker_ros.training.calibrate_command", "when a target is called lost"),
     Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target"),
@@ -58,7 +59,7 @@ TRAIN = "./run setup train installs it; elsewhere: pip install 'tracker_ros[trai
 INSTALL = {
     "rclpy": "source a ROS 2 installation, or start with ./run",
     "onnxruntime": "pip install 'onnxruntime>=1.15'",
-    **dict.fromkeys(("torch", "onnx", "safetensors"), TRAIN),
+    **dict.fromkeys(("torch", "onnx", "safetensors", "tensorboard", "matplotlib"), TRAIN),
     "tqdm": "pip install tqdm",
     "trax": "./run trax installs it; elsewhere: pip install 'vot-trax>=4.0'",
     "ray": "./run replay --ray installs it; elsewhere: pip install 'tracker_ros[ray]'",

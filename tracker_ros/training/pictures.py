@@ -1,15 +1,14 @@
 """The pictures that training draws from: tracks, labelled stills and unlabelled photographs.
 
-A collection is a folder with `video.json` (track -> frames and boxes; frames in
-`video/TRACK/`, masks in `video/TRACK/mask/`), `still.json` (path -> boxes) and
-`unlabelled/`; each part may be absent. Boxes are x, y, w, h in pixels, 0-based.
+A picture is decoded when it is asked for. What fits in memory is decoded once, before workers are
+forked, and shared by them; of more than that each process keeps what it used last.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,80 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box, UInt8Image
+from tracker_ros.training.datasets.cache import CACHE, Kept, PictureCache
+from tracker_ros.training.datasets.declaration import declared_sets
+from tracker_ros.training.datasets.records import Entry, Label
+from tracker_ros.training.datasets.report import Survey
+from tracker_ros.training.datasets.sources import Source
+from tracker_ros.training.datasets.survey import open_set, survey
 
 Mask = npt.NDArray[np.uint8]
+Mean = tuple[float, float, float]
+
+MEMORY = 3 << 30
+"""Bytes of decoded pictures that are all kept, and shared by workers."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A decoded picture with the box of its target (None: absent) and, if known, its mask."""
+class _Seen:
+    """A picture in memory or on disk, and its mean colour."""
 
-    image: UInt8Image
-    box: Box | None
-    mask: Mask | None = None
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    __slots__ = ("_mean", "_picture")
+
+    def __init__(self, image: UInt8Image | Kept, mean: Mean | None) -> None:
+        self._picture, self._mean = image, mean
+
+    @property
+    def image(self) -> UInt8Image:
+        """(height, width, 3) uint8 BGR, not to be written to. Raises DataError if damaged."""
+        return self._picture.read() if isinstance(self._picture, Kept) else self._picture
+
+    @property
+    def path(self) -> str:
+        """Its file; nothing for a picture that was given in memory."""
+        return str(self._picture.source) if isinstance(self._picture, Kept) else ""
+
+    def shows_same(self, other: _Seen) -> bool:
+        """Whether both are the same picture, without decoding it."""
+        mine, theirs = self._picture, other._picture
+        return mine is theirs or (isinstance(mine, Kept) and mine == theirs)
+
+    @property
+    def mean(self) -> Mean:
+        """Mean colour b, g, r of the picture."""
+        if self._mean is None:
+            b, g, r, _ = cv2.mean(self.image)
+            self._mean = (b, g, r)
+        return self._mean
+
+
+class Frame(_Seen):
+    """A picture with the box of its target (None: absent) and, if known, its mask."""
+
+    __slots__ = ("_mask", "box")
+
+    def __init__(
+        self,
+        image: UInt8Image | Kept,
+        box: Box | None,
+        mask: Mask | Kept | None = None,
+        mean: Mean | None = None,
+    ) -> None:
+        super().__init__(image, mean)
+        self.box = box
+        self._mask = mask
+
+    @property
+    def mask(self) -> Mask | None:
+        """(height, width) uint8, white where the target is; None where that is not known."""
+        return self._mask.read() if isinstance(self._mask, Kept) else self._mask
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether there is a mask, without decoding it."""
+        return self._mask is not None
 
 
 @dataclass(frozen=True)
@@ -41,6 +98,12 @@ class FrameTrack:
 
     name: str
     frames: tuple[Frame, ...]
+    weight: float = 1.0
+    """How often it is drawn, beside other tracks."""
+    max_gap: int | None = None
+    """Most frames from template to search; None: the recipe's."""
+    whole: bool = True
+    """Whether frames show the scene; prepared ones show what is around the target alone."""
 
     @property
     def visible(self) -> list[int]:
@@ -49,130 +112,174 @@ class FrameTrack:
 
 
 @dataclass(frozen=True)
-class Still:
+class Masks(Sequence[Any]):
+    """A mask, or None, for each box of a photograph; decoded one by one."""
+
+    masks: tuple[Mask | Kept | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __getitem__(self, index: Any) -> Any:
+        mask = self.masks[index]
+        return mask.read() if isinstance(mask, Kept) else mask
+
+
+class Still(_Seen):
     """A photograph with the boxes of its objects; none for an unlabelled one."""
 
-    image: UInt8Image
-    boxes: tuple[Box, ...]
-    mean: tuple[float, float, float]
+    __slots__ = ("boxes", "labels", "masks", "weight")
+
+    def __init__(
+        self,
+        image: UInt8Image | Kept,
+        boxes: tuple[Box, ...],
+        mean: Mean | None = None,
+        masks: Sequence[Mask | None] = (),
+        weight: float = 1.0,
+        labels: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(image, mean)
+        self.boxes = boxes
+        self.masks = masks
+        """(height, width) uint8 or None for each box; empty where none has a mask."""
+        self.weight = weight
+        self.labels = labels
+        """What kind of thing is in each box; empty where that is not known of any."""
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Everything training draws from, decoded in memory (about 1.3 GB for 4,600 pictures)."""
+    """Everything training draws from."""
 
     tracks: list[FrameTrack] = field(default_factory=list)
     stills: list[Still] = field(default_factory=list)
     unlabelled: list[Still] = field(default_factory=list)
+    licences: dict[str, str] = field(default_factory=dict)
+    """Data set -> its licence, for the card."""
 
     def split(self, held_out: list[str]) -> tuple[Collection, list[FrameTrack]]:
-        """The collection without the tracks named, and those tracks. Unknown names: DataError."""
-        names = {track.name for track in self.tracks}
-        _require_known(held_out, names)
+        """The collection without the tracks named, and those tracks.
+
+        Raises DataError for a name that is not there, or that was prepared as crops: a tracker
+        cannot run through these.
+        """
+        _require_known(held_out, {track.name for track in self.tracks})
         kept = [track for track in self.tracks if track.name not in held_out]
         held = [track for track in self.tracks if track.name in held_out]
-        return Collection(kept, self.stills, self.unlabelled), held
+        for track in held:
+            if not track.whole:
+                raise DataError(
+                    f"held-out track '{track.name}' was prepared as crops, which no tracker can "
+                    "run through; prepare the data again with --held-out and its name"
+                )
+        return Collection(kept, self.stills, self.unlabelled, self.licences), held
 
 
-def read_tracks(root: Path, names: Sequence[str]) -> list[FrameTrack]:
-    """Decode these tracks of a collection. Raises DataError when one is not in it."""
-    tracks = _tracks_of(root)
-    _require_known(names, tracks)
-    return [_read_track(root, name, tracks[name]) for name in dict.fromkeys(names)]
+def read_collection(path: Path, *, progress: bool = True, memory: int = MEMORY) -> Collection:
+    """The data sets of a declaration (.yaml) or a folder, checked; progress and faults on stderr.
+
+    memory: bytes of decoded pictures that are kept; a collection of no more is decoded here.
+    Raises DataError when nothing of it can be used.
+    """
+    cache = PictureCache(memory)
+    checked = survey(declared_sets(path), read=_decode_into(cache), progress=progress)
+    checked.require_usable(path)
+    if progress:
+        show(checked)
+    return collection_of(checked, cache)
 
 
-def track_names(root: Path) -> list[str]:
-    """The tracks of a collection, sorted. Raises DataError when there are none."""
-    return sorted(_tracks_of(root))
+def show(checked: Survey) -> None:
+    """Print what is kept and what is dropped on stderr."""
+    text = checked.table() if checked.clean else f"{checked.table()}\n{checked.complaints()}"
+    print(text, file=sys.stderr, flush=True)
 
 
-def _tracks_of(root: Path) -> dict[str, Any]:
-    tracks = _read_json(root / "video.json")
-    if not tracks:
-        raise DataError(f"{root} holds no tracks; expected video.json with some in it")
-    return tracks
+def read_tracks(path: Path, names: Sequence[str]) -> list[FrameTrack]:
+    """These tracks alone. Raises DataError when one is not there or cannot be used."""
+    cache = PictureCache(MEMORY)
+    found = survey(declared_sets(path), read=_decode_into(cache), only=names, progress=False)
+    tracks = {track.name: track for track in collection_of(found, cache).tracks}
+    if any(name not in tracks for name in names):
+        first = "".join(f"; {fault.message}" for fault in found.faults.first[:1])
+        _require_known(names, track_names(path), first)
+    held = Collection(list(tracks.values())).split(list(dict.fromkeys(names)))[1]
+    return [tracks[name] for name in dict.fromkeys(names) if tracks[name] in held]
 
 
-def _require_known(names: Iterable[str], tracks: Iterable[str]) -> None:
+def track_names(path: Path) -> list[str]:
+    """The videos of the data, sorted. Raises DataError when there are none."""
+    sets = declared_sets(path)
+    found = {data.name: open_set(data).videos for data in sets}
+    count = Counter(name for videos in found.values() for name in videos)
+    names = sorted(
+        name if count[name] == 1 else f"{data}/{name}"
+        for data, videos in found.items()
+        for name in videos
+    )
+    if not names:
+        raise DataError(f"{path} holds no tracks; expected some in video.json, or a declared video")
+    return names
+
+
+def collection_of(checked: Survey, cache: PictureCache) -> Collection:
+    """What a survey kept, as pictures that go through the cache."""
+    collection = Collection()
+    for report in checked.sets:
+        collection.licences.update(report.licences)
+        for track in report.found.tracks:
+            frames = tuple(_frame(entry, cache) for entry in track.entries)
+            collection.tracks.append(
+                FrameTrack(track.name, frames, track.weight, track.max_gap, track.whole)
+            )
+        for entry in report.found.stills:
+            still = _still(entry, cache)
+            (collection.stills if still.boxes else collection.unlabelled).append(still)
+    return collection
+
+
+def _decode_into(cache: PictureCache) -> Any:
+    """Decode what is surveyed, until it is more than the cache holds: then it is forgotten."""
+
+    def decode(source: Source) -> None:
+        if cache.limit <= CACHE or source.mapped:
+            return
+        image = cache.read(source)
+        if cache.bytes + image.nbytes > cache.limit:
+            cache.shrink(min(CACHE, cache.limit))
+
+    return decode
+
+
+def _frame(entry: Entry, cache: PictureCache) -> Frame:
+    label = entry.labels[0] if entry.labels else None
+    box = None if label is None else Box(*label.values)
+    return Frame(Kept(entry.picture, cache), box, _mask(label, cache), entry.mean)
+
+
+def _still(entry: Entry, cache: PictureCache) -> Still:
+    masks = tuple(_mask(label, cache) for label in entry.labels)
+    return Still(
+        Kept(entry.picture, cache),
+        tuple(Box(*label.values) for label in entry.labels),
+        entry.mean,
+        Masks(masks) if any(mask is not None for mask in masks) else (),
+        entry.weight,
+        tuple(sys.intern(label.name) for label in entry.labels)
+        if any(label.name for label in entry.labels)
+        else (),
+    )
+
+
+def _mask(label: Label | None, cache: PictureCache) -> Kept | None:
+    return None if label is None or label.mask is None else Kept(label.mask, cache)
+
+
+def _require_known(names: Iterable[str], tracks: Iterable[str], reason: str = "") -> None:
     unknown = sorted(set(names) - set(tracks))
     if unknown:
         raise DataError(
             f"held-out tracks {unknown} are not in the data; it has {sorted(tracks)}: "
-            "name some of these with --held-out"
+            f"name some of these with --held-out{reason}"
         )
-
-
-def _read_track(
-    root: Path, name: str, track: dict[str, Any], tick: Callable[[], object] = lambda: None
-) -> FrameTrack:
-    frames = []
-    with ThreadPoolExecutor(4) as pool:
-        for frame in pool.map(
-            lambda item: _read_frame(root / "video" / name, *item),
-            zip(track["frames"], track["boxes"], strict=True),
-        ):
-            frames.append(frame)
-            tick()
-    return FrameTrack(name, tuple(frames))
-
-
-def _read(path: Path, flags: int = cv2.IMREAD_COLOR) -> npt.NDArray[np.uint8]:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DataError(f"cannot read the picture {path}")
-    return image.astype(np.uint8, copy=False)
-
-
-def _mean(image: UInt8Image) -> tuple[float, float, float]:
-    b, g, r, _ = cv2.mean(image)
-    return (b, g, r)
-
-
-def _read_frame(folder: Path, name: str, box: list[float] | None) -> Frame:
-    image = _read(folder / name)
-    mask_path = (folder / "mask" / name).with_suffix(".png")
-    mask = _read(mask_path, cv2.IMREAD_GRAYSCALE) if mask_path.exists() else None
-    return Frame(image, Box(*box) if box else None, mask, _mean(image))
-
-
-def _read_still(path: Path, boxes: list[list[Any]]) -> Still:
-    image = _read(path)
-    return Still(image, tuple(Box(*box[:4]) for box in boxes), _mean(image))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds no table of names, but a {type(content).__name__}")
-    return content
-
-
-def read_collection(root: Path, *, progress: bool = True) -> Collection:
-    """Decode a collection. Raises DataError when the folder holds none of its parts."""
-    video, still = root / "video.json", root / "still.json"
-    photographs = sorted((root / "unlabelled").glob("*.jpg"))
-    if not (video.exists() or still.exists() or photographs):
-        raise DataError(f"{root} holds no video.json, no still.json and no unlabelled/*.jpg")
-    tracks, stills = _read_json(video), _read_json(still)
-    total = sum(len(t["frames"]) for t in tracks.values()) + len(stills) + len(photographs)
-    collection = Collection()
-    with (
-        ThreadPoolExecutor(4) as pool,
-        tqdm(total=total, desc="decoding", unit="picture", disable=not progress) as bar,
-    ):
-        for name, track in tracks.items():
-            collection.tracks.append(_read_track(root, name, track, bar.update))
-        for picture in pool.map(
-            lambda item: _read_still(root / item[0], item[1]["boxes"]), stills.items()
-        ):
-            collection.stills.append(picture)
-            bar.update()
-        for picture in pool.map(lambda path: _read_still(path, []), photographs):
-            collection.unlabelled.append(picture)
-            bar.update()
-    return collection
