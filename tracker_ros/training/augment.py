@@ -1,35 +1,66 @@
-"""What happens to the pixels of a training crop: colour, blur, noise, occluders.
+"""What happens to the pixels of a training crop: colour, darkness, blur, noise, lost detail.
 
-Everything works in place of, or on copies of, small uint8 crops (side 127 to 287), so that a
-pair costs a few milliseconds of one core.
+Everything works on small uint8 crops (side 127 to 288), so that a pair costs a few milliseconds
+of one core. Crops are never changed in place.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from tracker_ros.geometry import UInt8Image
+from tracker_ros.training.sampling import Sampling
 
 Generator = np.random.Generator
 _LEVELS = np.arange(256, dtype=np.float32) / 255
+_USUAL = Sampling()
 
 
 def colour_table(rng: Generator, strength: float) -> UInt8Image:
-    """A look-up table (1, 256, 3): gain, offset and gamma, mostly shared by the channels."""
+    """A look-up table (1, 256, 3): gain, offset and gamma, mostly shared by the channels.
+
+    Strength 0 changes nothing; 1 has a deviation of 18 % in gain and 20 grey levels in offset.
+    """
     gain = 1 + strength * rng.normal(0, 0.18) + strength * rng.normal(0, 0.06, 3)
     offset = strength * rng.normal(0, 0.08) + strength * rng.normal(0, 0.03, 3)
     gamma = np.exp(strength * rng.normal(0, 0.2))
-    curve = _LEVELS[:, None] ** gamma * gain + offset
-    table: UInt8Image = (np.clip(curve, 0, 1) * 255).astype(np.uint8)[None]
+    return _table(_LEVELS[:, None] ** gamma * gain + offset)
+
+
+def night_table(rng: Generator) -> UInt8Image:
+    """A look-up table (1, 256, 3) that leaves 5 to 40 % of a middling brightness."""
+    gamma, gain = rng.uniform(1.2, 2.4), rng.uniform(0.3, 0.8)
+    return _table(np.repeat(_LEVELS[:, None] ** gamma * gain, 3, 1))
+
+
+def _table(curve: npt.NDArray[np.floating[Any]]) -> UInt8Image:
+    table: UInt8Image = np.rint(np.clip(curve, 0, 1) * 255).astype(np.uint8)[None]
     return table
 
 
+def recoloured(image: UInt8Image, table: UInt8Image) -> UInt8Image:
+    """The colours of an image looked up in a table (1, 256, 3)."""
+    return cv2.LUT(image, table).astype(np.uint8, copy=False)
+
+
+def grey(image: UInt8Image) -> UInt8Image:
+    """The brightness of an image in all three channels."""
+    single = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return cv2.cvtColor(single, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
+
+
 def blur(image: UInt8Image, rng: Generator) -> UInt8Image:
-    """Defocus or motion blur of a few pixels."""
-    if rng.random() < 0.5:
-        sigma = rng.uniform(0.5, 2.0)
-        return cv2.GaussianBlur(image, (0, 0), sigma).astype(np.uint8, copy=False)
+    """Out of focus, by half a pixel to two."""
+    sigma = rng.uniform(0.5, 2.0)
+    return cv2.GaussianBlur(image, (0, 0), sigma).astype(np.uint8, copy=False)
+
+
+def motion_blur(image: UInt8Image, rng: Generator) -> UInt8Image:
+    """Moved by 3 to 11 px, in any direction, while the shutter was open."""
     length = int(rng.integers(3, 12))
     kernel = np.zeros((length, length), np.float32)
     angle = rng.uniform(0, np.pi)
@@ -41,8 +72,17 @@ def blur(image: UInt8Image, rng: Generator) -> UInt8Image:
     return cv2.filter2D(image, -1, kernel / kernel.sum()).astype(np.uint8, copy=False)
 
 
+def low_resolution(image: UInt8Image, rng: Generator) -> UInt8Image:
+    """Scaled down by 1.5 to 4, and up again."""
+    height, width = image.shape[:2]
+    factor = rng.uniform(1.5, 4.0)
+    small = (max(round(width / factor), 2), max(round(height / factor), 2))
+    detail = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    return cv2.resize(detail, (width, height)).astype(np.uint8, copy=False)
+
+
 def jpeg(image: UInt8Image, rng: Generator) -> UInt8Image:
-    """The artefacts of a strong JPEG compression."""
+    """The artefacts of a strong JPEG compression (quality 15 to 59)."""
     quality = int(rng.integers(15, 60))
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -52,30 +92,28 @@ def jpeg(image: UInt8Image, rng: Generator) -> UInt8Image:
 
 def noise(image: UInt8Image, rng: Generator) -> UInt8Image:
     """Sensor noise of up to 12 grey levels."""
-    grain = rng.integers(-127, 128, image.shape, np.int16) * rng.uniform(0.02, 0.1)
-    return np.clip(image + grain, 0, 255).astype(np.uint8)
+    grain = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape)
+    amount = rng.uniform(0.02, 0.1)
+    noisy = cv2.addWeighted(image, 1.0, grain, amount, -127.5 * amount)
+    return noisy.astype(np.uint8, copy=False)
 
 
-def degrade(image: UInt8Image, rng: Generator, strength: float) -> UInt8Image:
-    """The independent degradations of one crop of a pair; `strength` 0 leaves it alone."""
-    if rng.random() < 0.25 * strength:
-        image = blur(image, rng)
-    if rng.random() < 0.1 * strength:
-        image = jpeg(image, rng)
-    if rng.random() < 0.1 * strength:
-        image = noise(image, rng)
-    image = cv2.LUT(image, colour_table(rng, 0.6 * strength)).astype(np.uint8, copy=False)
-    return image
+def degrade(
+    image: UInt8Image, rng: Generator, strength: float = 1.0, sampling: Sampling = _USUAL
+) -> UInt8Image:
+    """The independent degradations of one crop of a pair, in the order a camera makes them.
 
-
-def occlude(image: UInt8Image, patch: UInt8Image, box: tuple[float, float, float, float]) -> None:
-    """Cover a strip of a target, in place, with a piece of another picture.
-
-    image (S, S, 3); patch (h, w, 3) is resized to the strip; box cx, cy, w, h of the strip.
+    `strength` is a factor on the probabilities and strengths of `sampling`.
     """
-    size = image.shape[0]
-    cx, cy, w, h = box
-    x0, y0 = max(int(cx - w / 2), 0), max(int(cy - h / 2), 0)
-    x1, y1 = min(int(cx + w / 2), size), min(int(cy + h / 2), size)
-    if x1 - x0 >= 2 and y1 - y0 >= 2:
-        image[y0:y1, x0:x1] = cv2.resize(patch, (x1 - x0, y1 - y0))
+    for share, change in (
+        (sampling.blur, blur),
+        (sampling.motion_blur, motion_blur),
+        (sampling.low_resolution, low_resolution),
+        (sampling.noise, noise),
+        (sampling.jpeg, jpeg),
+    ):
+        if rng.random() < strength * share:
+            image = change(image, rng)
+    if strength * sampling.own_colour > 0:
+        image = recoloured(image, colour_table(rng, strength * sampling.own_colour))
+    return image
