@@ -23,13 +23,22 @@ from tracker_ros.mot.window import Slot as RunSlot  # noqa: E402
 from tracker_ros.mot.window import solve_values  # noqa: E402
 from tracker_ros.networks.export_famnet import Sizes, export_famnet  # noqa: E402
 from tracker_ros.networks.famnet import FAMNet  # noqa: E402
-from tracker_ros.training import command  # noqa: E402
+from tracker_ros.training import command, famnet  # noqa: E402
 from tracker_ros.training.association import Association  # noqa: E402
 from tracker_ros.training.crowds import HEIGHT, WIDTH, Crowds  # noqa: E402
-from tracker_ros.training.famnet import read_famnet_recipe, start_network  # noqa: E402
+from tracker_ros.training.famnet import (  # noqa: E402
+    Drawn,
+    Films,
+    WindowBatches,
+    read_famnet_recipe,
+    start_network,
+    train_famnet,
+)
 from tracker_ros.training.footage import CellReader, Film, detected, film_of  # noqa: E402
 from tracker_ros.training.pictures import Collection, Still  # noqa: E402
 from tracker_ros.training.recipe import is_famnet, recipe_path  # noqa: E402
+from tracker_ros.training.session import Session  # noqa: E402
+from tracker_ros.training.trainer import Trainer  # noqa: E402
 from tracker_ros.training.windows import Window, draw_window, side_by_side  # noqa: E402
 
 SLIM = (16, 24, 32, 32, 16)
@@ -251,10 +260,43 @@ def test_a_folder_without_sequences_is_refused(tmp_path: Path) -> None:
         _sequences(tmp_path, recipe)
 
 
-@pytest.mark.parametrize("option", [["--resume"], ["--teacher", "teacher.onnx"]])
-def test_options_that_would_do_nothing_are_refused(option: list[str], tmp_path: Path) -> None:
+def test_a_teacher_that_would_do_nothing_is_refused(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    args = parser.parse_args(["famnet", "--data", str(tmp_path), *option])
-    with pytest.raises(ModelError, match="leave out --teacher and --resume"):
+    args = parser.parse_args(["famnet", "--data", str(tmp_path), "--teacher", "teacher.onnx"])
+    with pytest.raises(ModelError, match="leave out --teacher"):
         command.run(args)
+
+
+class Unreadable(WindowBatches):
+    """The disk fails in step 4."""
+
+    def __getitem__(self, step: int) -> Drawn:
+        if step == 4:
+            raise DataError("the disk is gone")
+        return super().__getitem__(step)
+
+
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_famnet_recipe(recipe_path("famnet"))
+    films = Films(boxes=[walkers(), walkers(seed=9)])
+    trainer = Trainer(steps=6, batch=2, learning_rate=1e-3, average=0.5)
+
+    def run(name: str, *, resume: bool = False) -> tuple[FAMNet, list[list[str]]]:
+        torch.manual_seed(0)
+        network, folder = FAMNet(SLIM, 16), tmp_path / name
+        session = Session(folder, resume, 0, checkpoint_minutes=0.0, tensorboard=False)
+        train_famnet(recipe, network, films, trainer, session)
+        lines = (folder / "curves" / f"{recipe.name}.csv").read_text().splitlines()
+        return network, [line.split(",")[:3] for line in lines]
+
+    whole, curve = run("whole")
+    with monkeypatch.context() as patch, pytest.raises(DataError):
+        patch.setattr(famnet, "WindowBatches", Unreadable)
+        run("cut")
+    resumed, other = run("cut", resume=True)
+    assert curve == other and len(curve) == 7
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key

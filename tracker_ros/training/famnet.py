@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,13 +17,15 @@ from tqdm import tqdm
 from tracker_ros.errors import ModelError
 from tracker_ros.networks.export_famnet import Sizes, export_famnet
 from tracker_ros.networks.famnet import FAMNet
+from tracker_ros.training import distributed
 from tracker_ros.training.association import AUXILIARY, Association
 from tracker_ros.training.crowds import FPS, HEIGHT, WIDTH, Crowds
 from tracker_ros.training.footage import CANVAS, CellReader, Film, detected, film_of
 from tracker_ros.training.mot_films import film_of_sequence
 from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import require_name
-from tracker_ros.training.schedule import Trainer
+from tracker_ros.training.session import Session
+from tracker_ros.training.trainer import Trainer
 from tracker_ros.training.windows import Window, draw_window, side_by_side
 
 CONFUSED = 0.2
@@ -53,7 +55,7 @@ class FamnetRecipe:
     """`films`, and `frames` of each."""
     shares: list[float]
     train: Mapping[str, Any]
-    """Fields of `schedule.Trainer`."""
+    """Fields of `trainer.Trainer`."""
 
 
 def read_famnet_recipe(path: Path) -> FamnetRecipe:
@@ -134,33 +136,52 @@ def read_sequences(
     return pictures, boxes
 
 
+class Drawn(NamedTuple):
+    """What a step learns from: windows side by side, and how they are shown."""
+
+    window: Window
+    way: int
+    """0: the cells of crops, 1: those of the whole frame."""
+    blind: bool
+    """Boxes alone."""
+    early: bool
+    """Whether the pairs by themselves still teach as much."""
+
+
+class WindowBatches:
+    """The windows of every step, drawn from (seed, step, rank) and nothing else."""
+
+    def __init__(self, recipe: FamnetRecipe, films: Films, trainer: Trainer) -> None:
+        self._recipe, self._films, self._trainer = recipe, films.all, trainer
+        self._kinds = _choices(recipe, films)
+
+    def __getitem__(self, step: int) -> Drawn:
+        trainer = self._trainer
+        rng = np.random.default_rng((trainer.seed, step, distributed.rank()))
+        window = _batch(self._films, self._kinds, self._recipe.past_frames, trainer.batch, rng)
+        way, blind = int(rng.integers(2)), bool(rng.random() < BLIND)
+        return Drawn(window, way, blind, step < trainer.steps / 3)
+
+
 def train_famnet(
-    recipe: FamnetRecipe, network: FAMNet, films: Films, trainer: Trainer
+    recipe: FamnetRecipe,
+    network: FAMNet,
+    films: Films,
+    trainer: Trainer,
+    session: Session | None = None,
 ) -> dict[str, float]:
     """Train in place; returns the smoothed figures of the training windows."""
-    rng = np.random.default_rng(trainer.seed)
     association = Association(network, films.all, trainer.device)
-    kinds = _choices(recipe, films)
 
-    def draw() -> Iterator[Window]:
-        while True:
-            yield _batch(films.all, kinds, recipe.past_frames, trainer.batch, rng)
-
-    step = iter(range(trainer.steps))
-
-    def loss(window: Window) -> tuple[Tensor, dict[str, float]]:
-        early = next(step) < trainer.steps / 3
-        solved = association.solve(
-            window,
-            way=int(rng.integers(2)),
-            blind=bool(rng.random() < BLIND),
-            confuse=CONFUSED,
-        )
+    def loss(drawn: Drawn) -> tuple[Tensor, dict[str, float]]:
+        window, way, blind, early = drawn
+        solved = association.solve(window, way=way, blind=blind, confuse=CONFUSED)
         weight = AUXILIARY if early else AUXILIARY / 5
         value = torch.stack([layer.loss(weight) for layer in solved]).sum()
         return value, {"right": solved[-1].recall}
 
-    return trainer.run(network, draw(), loss, name=recipe.name)
+    data = WindowBatches(recipe, films, trainer)
+    return trainer.run(network, data, loss, name=recipe.name, session=session)
 
 
 def _choices(recipe: FamnetRecipe, films: Films) -> list[tuple[float, range]]:

@@ -6,12 +6,14 @@ import argparse
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 
 from tracker_ros.errors import DataError, ModelError
 from tracker_ros.networks.famnet import FAMNet
+from tracker_ros.training import distributed
 from tracker_ros.training.famnet import (
     FamnetRecipe,
     Films,
@@ -26,7 +28,8 @@ from tracker_ros.training.famnet import (
 )
 from tracker_ros.training.footage import CellReader, Film
 from tracker_ros.training.pictures import Collection, read_collection
-from tracker_ros.training.schedule import Trainer
+from tracker_ros.training.session import Session
+from tracker_ros.training.trainer import Trainer
 
 HELD_OUT_FILMS = 12
 HELD_OUT_SHARE = 0.15
@@ -36,10 +39,9 @@ HELD_OUT_SHARE = 0.15
 def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
     """Train FAMNet as the options of `tracker_ros train` say; everything is checked first."""
     recipe = read_famnet_recipe(recipe_path)
-    if args.teacher is not None or args.resume:
+    if args.teacher is not None:
         raise ModelError(
-            "famnet is trained in one stage on a backbone that stays as it is: leave out --teacher "
-            "and --resume"
+            "famnet is trained in one stage on a backbone that stays as it is: leave out --teacher"
         )
     folder = args.out or Path("runs") / recipe.name
     if args.backbone is None:
@@ -56,7 +58,10 @@ def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
     films = _films(recipe, collection, sequences, reader, args)
     checked = _held_out(recipe, others, held_out, reader, args)
     network.feature.backbone.cpu()
-    train_famnet(recipe, network, films, trainer)
+    session = Session(folder, args.resume, args.workers, _told(recipe, names, args))
+    train_famnet(recipe, network, films, trainer, session)
+    if not distributed.is_main():
+        return 0
     folder.mkdir(parents=True, exist_ok=True)
     save(network, folder / "network.safetensors")
     measured = check_famnet(network.cpu(), checked, recipe.past_frames)
@@ -65,9 +70,23 @@ def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
     return 0
 
 
+def _told(recipe: FamnetRecipe, held_out: list[str], args: argparse.Namespace) -> dict[str, Any]:
+    """What a checkpoint must be of to be resumed."""
+    return {
+        "recipe": vars(recipe),
+        "data": args.data.resolve().name,
+        "sequences": args.sequences and args.sequences.resolve().name,
+        "backbone": hashlib.sha256(args.backbone.read_bytes()).hexdigest()[:12],
+        "held out": held_out,
+    }
+
+
 def _trainer(recipe: FamnetRecipe, args: argparse.Namespace) -> Trainer:
+    values = dict(recipe.train)
+    if args.precision is not None:
+        values["precision"] = args.precision
     try:
-        trainer = Trainer(**recipe.train, seed=args.seed, device=args.device)
+        trainer = Trainer(**values, seed=args.seed, device=args.device)
         torch.zeros(1, device=args.device)
     except TypeError as error:
         raise ModelError(f"recipe '{recipe.name}', section train: {error}") from error

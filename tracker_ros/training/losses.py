@@ -50,7 +50,7 @@ def siamfc_loss(response: Tensor, boxes: Tensor, positive: Tensor, crop: int) ->
 
 def rpn_loss(
     cls: Tensor, loc: Tensor, anchors: Tensor, boxes: Tensor, positive: Tensor, hardest: int = 32
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of SiamRPN++ maps: cls (B, 10, s, s), loc (B, 20, s, s).
 
     anchors (4, 5, s, s) and boxes (B, 4) are cx, cy, w, h in crop pixels. Labels are the
@@ -99,7 +99,7 @@ def rpn_loss(
     plain, generalised = iou(corners(predicted, 1), corners(target, 1).expand_as(predicted), 1)
     overlap_loss = ((1 - generalised) * weight).sum() / count
     figures = {
-        "cls": float(classification.detach()),
-        "iou": float((plain * weight).sum().detach() / count),
+        "cls": classification.detach(),
+        "iou": (plain * weight).sum().detach() / count,
     }
     return classification + 0.8 * distance + overlap_loss, figures

@@ -1,0 +1,91 @@
+"""Batches from the data to the device: drawn by step, ahead of time, by processes of their own."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from tracker_ros.errors import TrackerRosError
+from tracker_ros.training.session import Session
+
+
+class Drawn(Dataset[Any]):
+    """The batches of a data set; in place of one that cannot be drawn, the error that says why.
+
+    Raised in a worker, it would come with the worker's traceback.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __getitem__(self, step: int) -> Any:
+        try:
+            return self.data[step]
+        except TrackerRosError as error:
+            return error
+
+
+def batches(
+    data: Any, start: int, steps: int, device: str, session: Session | None
+) -> Iterator[Any]:
+    """The batches of the steps from `start` to before `steps`, their tensors on the device.
+
+    Raises what `data` raises, and TrackerRosError if a worker dies.
+    """
+    if start >= steps:
+        return iter(())
+    workers = session.workers if session is not None else 0
+    loader: DataLoader[Any] = DataLoader(
+        Drawn(data),
+        batch_size=None,
+        sampler=range(start, steps),
+        num_workers=workers,
+        prefetch_factor=session.prefetch if session is not None and workers else None,
+        pin_memory=torch.device(device).type == "cuda",
+        worker_init_fn=_start_worker,
+    )
+    # The workers start here, and not with the first batch: before there are threads and signals.
+    return _received(iter(loader), device)
+
+
+def _received(found: Iterator[Any], device: str) -> Iterator[Any]:
+    while True:
+        try:
+            batch = next(found)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error) or "exited unexpectedly" not in str(error):
+                raise
+            raise TrackerRosError(
+                "a process that draws batches was ended from outside, as when memory runs out: "
+                "resume with fewer --workers"
+            ) from error
+        if isinstance(batch, TrackerRosError):
+            raise batch
+        yield on_device(batch, device)
+
+
+def on_device(batch: Any, device: str) -> Any:
+    """The same batch with its tensors on a device: in tuples, lists and dicts, named or not."""
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, dict):
+        return {key: on_device(part, device) for key, part in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(on_device(part, device) for part in batch))
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(on_device(part, device) for part in batch)
+    return batch
+
+
+def _start_worker(number: int) -> None:
+    """One thread each; Ctrl-C is for the process that trains, which ends its workers."""
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
