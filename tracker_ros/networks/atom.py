@@ -79,9 +79,17 @@ class OverlapNetwork(nn.Module):
 
     def modulation(self, second: Tensor, third: Tensor, boxes: Tensor) -> Modulation:
         """Of the targets in boxes (B, 4) of layers 2 and 3, (B, C, h, w)."""
+        return self.modulation_of(*self.reference_features(second, third), boxes)
+
+    def reference_features(self, second: Tensor, third: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 128, h, w) and (B, hidden, h, w), strides 8 and 16, of layers 2 and 3."""
+        return self.conv3_1r(second), self.conv4_1r(third)
+
+    def modulation_of(self, r3: Tensor, r4: Tensor, boxes: Tensor) -> Modulation:
+        """Of the targets in boxes (B, 4) of reference features."""
         (p3, p4), (s3, s4), places = REFERENCE_BINS, SCALES, boxes[:, None]
-        roi3 = prroi_pool(self.conv3_1r(second), places, p3, s3)[:, 0]
-        roi4 = prroi_pool(self.conv4_1r(third), places, p4, s4)[:, 0]
+        roi3 = prroi_pool(r3, places, p3, s3)[:, 0]
+        roi4 = prroi_pool(r4, places, p4, s4)[:, 0]
         both = torch.cat((self.fc3_1r(roi3), roi4), 1)
         return Modulation(self.fc34_3r(both).flatten(1), self.fc34_4r(both).flatten(1))
 

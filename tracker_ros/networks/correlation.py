@@ -45,3 +45,21 @@ def depthwise_by_taps(template: Tensor, search: Tensor) -> Tensor:
             tap = template[..., row : row + 1, column : column + 1]
             total = total + search[..., row : row + height, column : column + width] * tap
     return total
+
+
+def up_channel(template: Tensor, search: Tensor) -> Tensor:
+    """Responses (B, O, h, w) of search features (B, C, H, W) to kernels (B, O, C, k, k) of each.
+
+    For training: unlike those of a grouped convolution, forward and backward are large matrix
+    products, of all taps of the kernels with all cells. A response is then a sum of shifted ones.
+    """
+    batch, outputs, channels, k, _ = template.shape
+    height, width = search.shape[-2:]
+    taps = template.permute(0, 3, 4, 1, 2).reshape(batch, k * k * outputs, channels)
+    products = (taps @ search.flatten(2)).reshape(batch, k * k, outputs, height, width)
+    high, wide = height - k + 1, width - k + 1
+    parts = [
+        part[..., tap // k : tap // k + high, tap % k : tap % k + wide]
+        for tap, part in enumerate(products.unbind(1))
+    ]
+    return torch.stack(parts).sum(0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from tracker_ros.networks.backbones.alexnet import PAPER_WIDTHS
 from tracker_ros.networks.backbones.alexnet_padded import PaddedAlexNet
+from tracker_ros.networks.correlation import up_channel
 from tracker_ros.networks.roi import linear_samples, pool
 
 ANCHORS = 5
@@ -25,14 +27,17 @@ STRIDE, POOLED = 8, 6
 TEMPLATE_CELLS, SEARCH_CELLS = 6, 24
 """Middle of conv5 that a network without padding would have of 127 and of 271 px."""
 KERNEL_SCALE = 0.001
+TEMPLATE_MARGIN = 40
+"""Pixels of a template, a whole number of cells, that training leaves out on every side: half the
+work. What is left holds what the target's features see, but for a rim of the longest boxes."""
 
 
 class CoarseHead(nn.Module):
     """Kernels of the template, one for each anchor and output, slide over the search region."""
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    def __init__(self, inputs: int, hidden: int, kernel_scale: float) -> None:
         super().__init__()
-        self.hidden = hidden
+        self.hidden, self.kernel_scale = hidden, kernel_scale
         self.z_cls_conv = nn.Conv2d(inputs, hidden * ANCHORS * 2, 3)
         self.z_bbox_conv = nn.Conv2d(inputs, hidden * ANCHORS * 4, 3)
         self.x_cls_conv = nn.Sequential(nn.Conv2d(inputs, hidden, 3))
@@ -45,21 +50,28 @@ class CoarseHead(nn.Module):
         cls, bbox = self.z_cls_conv(template), self.z_bbox_conv(template)
         side = TEMPLATE_CELLS - 2
         shape = (-1, self.hidden, side, side)
-        return cls.reshape(shape) * KERNEL_SCALE, bbox.reshape(shape) * KERNEL_SCALE
+        return cls.reshape(shape) * self.kernel_scale, bbox.reshape(shape) * self.kernel_scale
 
     def match(self, kernels: Sequence[Tensor], features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Logits (B, 10, 19, 19) and deltas (B, 20, 19, 19)."""
         cls = functional.conv2d(features[0], kernels[0]) + self.cls_bias
         return cls, self.bbox_refine(functional.conv2d(features[1], kernels[1]))
 
+    def forward(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and deltas as `match` gives them, of pairs: (B, C, 6, 6) and (B, C, 24, 24)."""
+        batch, (cls, bbox) = len(template), self.kernels(template)
+        kernels = [kernel.unflatten(0, (batch, -1)) for kernel in (cls, bbox)]
+        found = up_channel(kernels[0], self.x_cls_conv(search)) + self.cls_bias
+        return found, self.bbox_refine(up_channel(kernels[1], self.x_bbox_conv(search)))
+
 
 class CoarseStage(nn.Module):
     """Coarse matching: the backbone of both stages, and the head."""
 
-    def __init__(self, widths: tuple[int, ...], hidden: int) -> None:
+    def __init__(self, backbone: PaddedAlexNet, inputs: int, head: int, scale: float) -> None:
         super().__init__()
-        self.z_net = PaddedAlexNet(widths)
-        self.rpn_head = CoarseHead(widths[4], hidden)
+        self.z_net = backbone
+        self.rpn_head = CoarseHead(inputs, head, scale)
 
 
 class RegionFeatures(nn.Module):
@@ -97,14 +109,21 @@ class Relation(nn.Module):
         conv = self.roi_conv[0]
         return functional.conv2d(target, conv.weight[:, : target.shape[1]], conv.bias, padding=1)
 
-    def forward(self, of_target: Tensor, regions: Tensor) -> Tensor:
-        """Relation (B * N, hidden) of regions (B, N, C, 6, 6) to what `of_target` gave."""
+    def of_regions(self, regions: Tensor) -> Tensor:
+        """The share (B, N, hidden, 6, 6) of regions (B, N, C, 6, 6)."""
         count, channels = int(regions.shape[1]), int(regions.shape[2])
         weight = self.roi_conv[0].weight[:, channels:]
         share = functional.conv2d(regions.reshape(-1, channels, POOLED, POOLED), weight, padding=1)
-        hidden = int(share.shape[1])
-        both = share.reshape(-1, count, hidden, POOLED, POOLED) + of_target.unsqueeze(1)
-        relation: Tensor = self.linear_layers(both.relu().reshape(-1, hidden * POOLED * POOLED))
+        return share.reshape(-1, count, int(share.shape[1]), POOLED, POOLED)
+
+    def forward(self, of_target: Tensor, regions: Tensor) -> Tensor:
+        """Relation (B * N, hidden) of regions (B, N, C, 6, 6) to what `of_target` gave."""
+        return self.compare(of_target, self.of_regions(regions))
+
+    def compare(self, of_target: Tensor, of_regions: Tensor) -> Tensor:
+        """The same of the shares of both."""
+        both = (of_regions + of_target.unsqueeze(1)).relu()
+        relation: Tensor = self.linear_layers(both.reshape(-1, both.shape[2] * POOLED * POOLED))
         return relation
 
 
@@ -118,16 +137,45 @@ class FineStage(nn.Module):
         self.rcnn_cls = nn.Linear(hidden, 2)
         self.rcnn_bbox = nn.Linear(hidden, 4)
 
+    def forward(self, of_target: Tensor, of_regions: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, N, 2) and deltas (B, N, 4) of the shares that Relation gave."""
+        relation = self.siam_fusion.compare(of_target, of_regions)
+        count = int(of_regions.shape[1])
+        cls, bbox = self.rcnn_cls(relation), self.rcnn_bbox(relation)
+        return cls.reshape(-1, count, 2), bbox.reshape(-1, count, 4)
+
+
+class Matched(NamedTuple):
+    """What both stages need of a batch of pairs to be trained."""
+
+    cls: Tensor
+    """Coarse logits (B, 10, 19, 19)."""
+    bbox: Tensor
+    """Coarse deltas (B, 20, 19, 19)."""
+    target: Tensor
+    """(B, hidden, 6, 6), the targets' share of the fine stage."""
+    map: Tensor
+    """(B, C, 34, 34), to pool regions from."""
+
 
 class SPM(nn.Module):
     """Both stages of SPM-Tracker. Crops are (B, 3, 271, 271), BGR in 0..255, of one scale.
 
-    The template is cropped as a search region is: the target is its middle.
+    The template is cropped as a search region is: the target is its middle. norm: of the backbone,
+    channel (the authors') or batch; kernel_scale: factor on the kernels. Raises ValueError for an
+    unknown norm.
     """
 
-    def __init__(self, widths: tuple[int, ...] = PAPER_WIDTHS, hidden: int = 256) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...] = PAPER_WIDTHS,
+        hidden: int = 256,
+        *,
+        norm: str = "channel",
+        kernel_scale: float = KERNEL_SCALE,
+    ) -> None:
         super().__init__()
-        self.cm = CoarseStage(widths, hidden)
+        self.cm = CoarseStage(PaddedAlexNet(widths, norm), widths[4], hidden, kernel_scale)
         self.fm = FineStage(widths[1], widths[3], hidden)
         mean = torch.tensor(MEAN).reshape(1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
@@ -160,10 +208,21 @@ class SPM(nn.Module):
 
         target: of `template`; features: the map of `features`.
         """
-        relation = self.fm.siam_fusion(target, self.regions(features, boxes))
-        count = int(boxes.shape[1])
-        cls, bbox = self.fm.rcnn_cls(relation), self.fm.rcnn_bbox(relation)
-        return cls.reshape(-1, count, 2), bbox.reshape(-1, count, 4)
+        shares: Tensor = self.fm.siam_fusion.of_regions(self.regions(features, boxes))
+        found: tuple[Tensor, Tensor] = self.fm(target, shares)
+        return found
+
+    def forward(self, template: Tensor, box: Tensor, search: Tensor) -> Matched:
+        """The coarse stage of pairs of crops, and what the fine one compares proposals with.
+
+        box: the targets in their templates (B, 4), x1, y1, x2, y2. In training only.
+        """
+        margin = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
+        middle, shown = self._maps(template[..., margin, margin], TEMPLATE_CELLS)
+        region = self.regions(shown, (box - TEMPLATE_MARGIN)[:, None])[:, 0]
+        searched, shown = self._maps(search, SEARCH_CELLS)
+        cls, bbox = self.cm.rpn_head(middle, searched)
+        return Matched(cls, bbox, self.fm.siam_fusion.of_target(region), shown)
 
     def regions(self, features: Tensor, boxes: Tensor) -> Tensor:
         """Pooled regions (B, N, C, 6, 6) of boxes (B, N, 4)."""

@@ -7,11 +7,11 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tracker_ros.errors import ModelError
-from tracker_ros.training.pictures import read_collection
 from tracker_ros.training.recipe import (
     Recipe,
     is_famnet,
@@ -19,15 +19,19 @@ from tracker_ros.training.recipe import (
     recipe_names,
     recipe_path,
 )
-from tracker_ros.training.validation import choose_tracking, held_out_pairs, thresholds_from_tracks
 
+LEARNT = ("tracker", "network", "sampling", "distil", "train", "respond")
+"""The sections of a recipe that decide the weights: a run of others is not resumed."""
 EPILOG = """\
-example:
-  ./run train siamrpnpp --data ../data/train --teacher nanotrack_backbone_sim.onnx
+examples:
+  ./run train siamrpnpp --data ../data/train --teacher nanotrack_v2/
+  ./run train siamrpnpp --data mine.yaml --held-out walk drive        # your own footage
+  ./run train atom --data ../data/train --backbone runs/siamrpnpp_resnet18/backbone.safetensors
 
-A collection (--data) is a folder with video.json, still.json and unlabelled/; see
-docs/training.md. The result lies in runs/NAME: checkpoints, the two ONNX graphs in weights/
-and the card NAME.yaml, which every --tracker and model parameter takes by its path.
+--data is a folder with video.json, still.json and unlabelled/, a file that names data sets, or what
+`./run data prepare` made; docs/training.md tells of all three. The result lies in runs/NAME:
+checkpoints, curves, the ONNX graphs in weights/ and the card NAME.yaml, which every --tracker and
+model parameter takes by its path.
 """
 
 
@@ -38,54 +42,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recipe", help=f"{', '.join(recipe_names())}, or the path of a recipe (.yaml)"
     )
-    parser.add_argument("--data", type=Path, required=True, help="the collection to train on")
-    parser.add_argument(
-        "--teacher", type=Path, help="ONNX backbone to distil from; without it: from scratch"
+    data = parser.add_argument_group("data")
+    data.add_argument("--data", type=Path, required=True, help="what to train on")
+    data.add_argument(
+        "--held-out",
+        nargs="+",
+        metavar="TRACK",
+        help="tracks that are not trained on: they choose the tracking values and thresholds "
+        "(default: the recipe's, which are those of this project's own data)",
     )
-    parser.add_argument(
-        "--backbone",
-        type=Path,
-        help="start from this distilled backbone (.safetensors); famnet: "
-        "from backbone and head of this network.safetensors of a siamrpnpp run",
-    )
-    parser.add_argument(
+    data.add_argument(
         "--sequences",
         type=Path,
         metavar="DIR",
         help="famnet: MOTChallenge folders to train on, "
         "too; those without pictures teach motion alone",
     )
-    parser.add_argument(
-        "--held-out",
-        nargs="+",
-        metavar="TRACK",
-        help="tracks of video.json that are not trained on: they choose the tracking values and "
-        "thresholds (default: the recipe's, which are those of this project's own data)",
+    start = parser.add_argument_group("where the weights begin")
+    start.add_argument(
+        "--teacher",
+        type=Path,
+        help="ONNX backbone to distil from, or a folder with *backbone*.onnx and *head*.onnx; "
+        "without it: from scratch",
     )
-    parser.add_argument("--out", type=Path, help="folder of the run (default runs/NAME)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
-    parser.add_argument(
+    start.add_argument(
+        "--backbone",
+        type=Path,
+        help="start from this distilled backbone (.safetensors); famnet: "
+        "from backbone and head of this network.safetensors of a siamrpnpp run",
+    )
+    run = parser.add_argument_group("the run")
+    run.add_argument("--out", type=Path, help="folder of the run (default runs/NAME)")
+    run.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where the run in that folder stopped: finished stages are kept, an unfinished "
+        "one goes on from its last checkpoint",
+    )
+    run.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
+    run.add_argument(
+        "--precision", choices=("bf16", "fp16", "fp32"), help="instead of the recipe's"
+    )
+    run.add_argument(
         "--workers", type=int, default=2, help="processes that draw pairs (default %(default)s)"
     )
-    parser.add_argument(
+    run.add_argument(
         "--threads", type=int, default=0, help="CPU threads of the network (default: all cores)"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
+    run.add_argument("--seed", type=int, default=0)
+    run.add_argument(
         "--scale", type=float, default=1.0, help="factor on the steps, e.g. 0.01 for a try"
     )
-    parser.add_argument(
-        "--resume", action="store_true", help="keep the stages that the run has finished"
-    )
-    parser.add_argument(
-        "--licence", default="not stated", help="licence the card states (default: %(default)s)"
-    )
-    parser.add_argument(
+    card = parser.add_argument_group("what the card says")
+    card.add_argument("--licence", default="not stated", help="of the weights (%(default)s)")
+    card.add_argument(
         "--trained-on",
         action="append",
         default=None,
         metavar="TEXT",
-        help="what the card says of the data; repeat it (default: the folder's name)",
+        help="of the data; repeat it (default: the folder's name)",
     )
 
 
@@ -94,40 +109,57 @@ def run(args: argparse.Namespace) -> int:
     # Not above: --help and a wrong word on the command line need no torch.
     import torch
 
+    from tracker_ros.training.distributed import joined
     from tracker_ros.training.famnet_command import run_famnet
-    from tracker_ros.training.siamese import Run, check, export, train
 
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
     path = recipe_path(args.recipe)
-    if is_famnet(path):
-        return run_famnet(args, path)
-    recipe = read_recipe(args.recipe)
-    folder = args.out or Path("runs") / recipe.name
-    session = Run(
-        folder=folder,
-        device=args.device,
-        workers=args.workers,
-        teacher=args.teacher,
-        backbone=args.backbone,
-        seed=args.seed,
-        scale=args.scale,
-        resume=args.resume,
+    with joined(args.device):
+        return run_famnet(args, path) if is_famnet(path) else run_siamese(args)
+
+
+def run_siamese(args: argparse.Namespace) -> int:
+    """The single-object trackers."""
+    from tracker_ros.training.curves import curves_of, draw_curves
+    from tracker_ros.training.distributed import is_main
+    from tracker_ros.training.pictures import read_collection
+    from tracker_ros.training.run import Run, check, export, train
+    from tracker_ros.training.session import Session
+    from tracker_ros.training.validation import (
+        choose_tracking,
+        held_out_pairs,
+        thresholds_from_tracks,
     )
-    check(recipe, session)
+
+    recipe = read_recipe(args.recipe)
     names = args.held_out or recipe.held_out
+    folder = args.out or Path("runs") / recipe.name
+    learnt_from = {
+        **{key: vars(recipe)[key] for key in LEARNT},
+        "data": args.data.resolve().name,
+        "held out": names,
+    }
+    session = Session(folder, resume=args.resume, workers=args.workers, recipe=learnt_from)
+    plan = Run(
+        session, device=args.device, precision=args.precision, teacher=args.teacher,
+        backbone=args.backbone, seed=args.seed, scale=args.scale,
+    )  # fmt: skip
+    check(recipe, plan)
     if not names:
         raise ModelError(
             f"recipe '{recipe.name}' holds no track out; name some with --held-out: "
             "they choose the tracking values"
         )
-    collection, held_out = read_collection(args.data).split(names)
-    network = train(recipe, collection, session)
-    stem = folder / "weights" / recipe.name
-    export(network, recipe, stem)
+    collection, held_out = read_collection(args.data, progress=is_main()).split(names)
+    task = train(recipe, collection, plan)
+    if not is_main():
+        return 0
+    draw_curves(curves_of([folder]), folder / "curves.png")
+    export(task, folder / "weights" / recipe.name)
     trained_on = args.trained_on or [args.data.resolve().name]
     card = folder / f"{recipe.name}.yaml"
     write_card(card, recipe, recipe.tracking, {}, {}, args.licence, trained_on)
-    tracking, auc = choose_tracking(card, recipe, held_out)
+    tracking, auc = choose_tracking(card, recipe.tracking, task.grid, held_out)
     monitor = thresholds_from_tracks(card, tracking, held_out)
     measured = {"held_out_tracks_auc": auc, **held_out_pairs(card, held_out)}
     write_card(card, recipe, tracking, monitor, measured, args.licence, trained_on)
@@ -138,9 +170,9 @@ def run(args: argparse.Namespace) -> int:
 def write_card(
     path: Path,
     recipe: Recipe,
-    tracking: Mapping[str, float],
-    monitor: dict[str, float],
-    measured: dict[str, float],
+    tracking: Mapping[str, Any],
+    monitor: Mapping[str, float],
+    measured: Mapping[str, float],
     licence: str,
     trained_on: Sequence[str],
 ) -> None:

@@ -1,106 +1,163 @@
-"""Feature distillation: the backbone learns, cell by cell, the features of a teacher.
+"""Feature distillation: a teacher's features are what our backbone learns first.
 
-Few pictures go far this way, because every cell of every crop is a target. The teacher is an
-exported backbone of total stride 16 whose cell i looks at pixel 16 i of a 255 px crop, as
-NanoTrack's does. A linear projection, thrown away afterwards, maps our features to its.
+Labels are not needed: any part of any picture teaches, and every cell of a crop is an example, so
+that few pictures go far.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import cv2
 import numpy as np
-import numpy.typing as npt
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import IterableDataset
+from torch.utils.data import Dataset
 
-from tracker_ros.errors import ModelError
-from tracker_ros.networks.backbones.alexnet import AlexNet
-from tracker_ros.training.pairs import PairSampler, Sampling, batch_loader
-from tracker_ros.training.pictures import Collection
-from tracker_ros.training.schedule import Trainer
+from tracker_ros.errors import DataError
+from tracker_ros.geometry import UInt8Image
+from tracker_ros.training import augment
+from tracker_ros.training.distributed import of_main, rank
+from tracker_ros.training.pairs import crop_transform, warp
+from tracker_ros.training.pictures import Collection, Frame, Still
+from tracker_ros.training.session import Session
+from tracker_ros.training.task import Figures, Level, Task, images_of
+from tracker_ros.training.teacher import CROP, STRIDES, Teacher, TeacherFiles
+from tracker_ros.training.trainer import Trainer
 
-CROP = 255
-FIRST, LAST = 3, 14
-"""The teacher's cells whose middle our 22x22 cells enclose: 48 to 208 px, eleven a side."""
-
-
-class Teacher:
-    """An exported backbone, run on single crops with one thread (one in each data worker)."""
-
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise ModelError(
-                f"the teacher {path} does not exist; give its ONNX file with --teacher"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(path), options)
-        self.input = self.session.get_inputs()[0].name
-
-    def __call__(self, crop: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Features (C, 11, 11) of a crop (255, 255, 3), BGR."""
-        blob = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32)
-        features: npt.NDArray[np.float32] = self.session.run(None, {self.input: blob})[0][0]
-        return features[:, FIRST:LAST, FIRST:LAST]
+Generator = np.random.Generator
+Taught = tuple[Tensor, Tensor, Tensor]
+"""Crops (B, 255, 255, 3) uint8 BGR, and the teacher's maps (B, C, 32, 32) and (B, C, 16, 16)."""
+FROM_TRACKS = 0.2
+"""Share of the crops that show frames of tracks, of which there are many alike."""
+SMALLEST = 70.0
+"""Side of the smallest part of a picture that becomes a crop, in pixels."""
+FINE, MAGNITUDE = 0.4, 0.25
+"""Weights of the finer map, and of the difference beside the angle."""
 
 
-class TaughtCrops(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batches of crops (B, 255, 255, 3) uint8 and the teacher's features (B, C, 11, 11)."""
+class TaughtCrops(Dataset[Taught]):
+    """Batches by step: any part of any picture, in any size, changed as training crops are."""
 
-    def __init__(self, collection: Collection, teacher: Path, batch: int, seed: int) -> None:
-        self.collection, self.teacher, self.batch, self.seed = collection, teacher, batch, seed
-        self.sampling = Sampling(search_size=CROP, shift=100.0, scale=0.5, negative=0.0)
+    def __init__(self, collection: Collection, files: TeacherFiles, batch: int, seed: int) -> None:
+        self._frames = [frame for track in collection.tracks for frame in track.frames]
+        self._photographs = collection.stills + collection.unlabelled
+        self._files, self._batch, self._seed = files, batch, seed
+        self._teacher: Teacher | None = None
+        if not self._frames and not self._photographs:
+            raise DataError("there is nothing to draw crops from: the data hold no picture")
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __getitem__(self, step: int) -> Taught:
         cv2.setNumThreads(0)
-        worker = torch.utils.data.get_worker_info()
-        number = worker.id if worker else 0
-        sampler = PairSampler(self.collection, self.sampling, self.seed + number)
-        teacher = Teacher(self.teacher)
-        while True:
-            crops = np.stack([sampler.draw().search for _ in range(self.batch)])
-            yield torch.from_numpy(crops), torch.from_numpy(np.stack([teacher(c) for c in crops]))
+        if self._teacher is None:  # in the data worker: a session does not survive a fork
+            self._teacher = Teacher(self._files)
+        rng = np.random.default_rng((self._seed, step, rank()))
+        crops = [self.draw(rng) for _ in range(self._batch)]
+        answers = [self._teacher.features(crop) for crop in crops]
+        maps = (torch.from_numpy(np.stack(level)) for level in zip(*answers, strict=True))
+        fine, coarse = maps
+        return torch.from_numpy(np.stack(crops)), fine, coarse
+
+    def draw(self, rng: Generator) -> UInt8Image:
+        """One crop (255, 255, 3)."""
+        picture: Frame | Still
+        if self._frames and (not self._photographs or rng.random() < FROM_TRACKS):
+            picture = self._frames[rng.integers(len(self._frames))]
+        else:
+            picture = self._photographs[rng.integers(len(self._photographs))]
+        height, width = picture.image.shape[:2]
+        largest = max(1.2 * max(height, width), SMALLEST + 1)
+        zoom = CROP / np.exp(rng.uniform(np.log(SMALLEST), np.log(largest)))
+        stretch = np.exp(rng.normal(0, 0.12))
+        place = rng.uniform(0, width), rng.uniform(0, height)
+        transform = crop_transform(
+            *place, zoom * stretch, zoom / stretch, (CROP // 2, CROP // 2),
+            bool(rng.random() < 0.5), CROP,
+        )  # fmt: skip
+        crop = warp(picture.image, transform, CROP, None if rng.random() < 0.5 else picture.mean)
+        crop = cv2.LUT(crop, augment.colour_table(rng, 1.0)).astype(np.uint8, copy=False)
+        crop = augment.degrade(crop, rng, 1.0)
+        if rng.random() < 0.15:
+            crop = np.repeat(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[..., None], 3, 2)
+        return crop
 
 
-def at_teacher_cells(features: Tensor) -> Tensor:
-    """Our features (B, C, 22, 22) interpolated at the teacher's cells: (B, C, 11, 11).
+def at_cells(level: Level, stride: int, cells: int) -> tuple[Tensor, slice]:
+    """Features interpolated at a teacher's cells, (B, C, n, n), and which cells those are.
 
-    The teacher's cell i looks at 16 i, ours j at 8 j + 43: j = 2 (i - 3) + 0.625.
+    The teacher's cell i, of `cells`, looks at pixel stride * i. Cells that `level` does not
+    enclose are left out.
     """
-    even, odd = features[:, :, 0::2], features[:, :, 1::2]
-    rows = 0.375 * even + 0.625 * odd
-    return 0.375 * rows[..., 0::2] + 0.625 * rows[..., 1::2]
+    size = int(level.features.shape[-1])
+    places = (np.arange(cells) * stride - level.first) / level.stride
+    inside = np.flatnonzero((places >= 0) & (places <= size - 1))
+    low = np.minimum(places[inside].astype(int), size - 2)
+    share = torch.tensor(
+        places[inside] - low, dtype=level.features.dtype, device=level.features.device
+    )
+    index = torch.from_numpy(low).to(level.features.device)
+    x = level.features
+    x = x[:, :, index] * (1 - share[:, None]) + x[:, :, index + 1] * share[:, None]
+    x = x[..., index] * (1 - share) + x[..., index + 1] * share
+    return x, slice(int(inside[0]), int(inside[-1]) + 1)
+
+
+class _Student(nn.Module):
+    """A backbone and, for each map, the projection to the teacher's channels, not kept."""
+
+    def __init__(self, backbone: nn.Module, pairs: list[tuple[int, int]]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.projections = nn.ModuleList(nn.Conv2d(ours, theirs, 1) for ours, theirs in pairs)
+
+
+def _scales(data: TaughtCrops, after: int, count: int) -> list[tuple[Tensor, Tensor]]:
+    """Mean and deviation (1, C, 1, 1) of the last `count` of the teacher's maps."""
+    # Of batches after the last, which are not trained on.
+    batches = [data[after + i][1:] for i in range(4)]
+    maps = [torch.cat(level) for level in zip(*batches, strict=True)][-count:]
+    return [
+        (part.mean((0, 2, 3), keepdim=True), part.std((0, 2, 3), keepdim=True) + 1e-6)
+        for part in maps
+    ]
 
 
 def distill(
-    backbone: AlexNet, collection: Collection, teacher: Path, trainer: Trainer, *, workers: int
-) -> float:
-    """Train `backbone` in place; returns the last smoothed cosine similarity to the teacher."""
-    data = TaughtCrops(collection, teacher, trainer.batch, trainer.seed)
-    loader = iter(batch_loader(data, workers))
-    _, sample = next(loader)
-    mean = sample.mean((0, 2, 3), keepdim=True)
-    deviation = sample.std((0, 2, 3), keepdim=True) + 1e-6
-    projection = nn.Conv2d(backbone.out_channels, sample.shape[1], 1)
-    student = nn.ModuleDict({"backbone": backbone, "projection": projection})
-    device = trainer.device
+    task: Task, collection: Collection, files: TeacherFiles, trainer: Trainer, session: Session
+) -> dict[str, float]:
+    """Train the task's backbone in place; returns the last smoothed figures: the cosines.
 
-    def loss(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        crops, target = batch
-        images = crops.to(device).permute(0, 3, 1, 2).float()
+    A backbone of one map learns the teacher's coarser one, a backbone of two both.
+    """
+    data = TaughtCrops(collection, files, trainer.batch, trainer.seed)
+    count = task.levels_taught
+    strides = STRIDES[-count:]
+    # The same in all processes, which draw different crops.
+    scales = of_main(lambda: _scales(data, trainer.steps, count))
+    with torch.no_grad():
+        ours = [level.features.shape[1] for level in task.levels(torch.zeros(1, 3, CROP, CROP))]
+    widths = (int(mean.shape[1]) for mean, _ in scales)
+    channels = list(zip(ours[-count:], widths, strict=True))
+    student = _Student(task.backbone, channels)
+    task.network.to(trainer.device)  # also what `levels` uses beside the backbone
+
+    def loss(batch: Taught) -> tuple[Tensor, Figures]:
+        images, taught = images_of(batch[0]), batch[1:][-count:]
+        figures: Figures = {}
+        total = torch.zeros((), device=trainer.device)
         with trainer.autocast():
-            features = projection(at_teacher_cells(backbone(images)))
-        wanted = ((target - mean) / deviation).to(device)
-        similarity = functional.cosine_similarity(features.float(), wanted, dim=1).mean()
-        return 1 - similarity, {"cosine": float(similarity.detach())}
+            levels = task.levels(images)[-count:]
+        for i, (level, theirs, stride) in enumerate(zip(levels, taught, strides, strict=True)):
+            found, cells = at_cells(level, stride, int(theirs.shape[-1]))
+            with trainer.autocast():
+                projected = student.projections[i](found)
+            mean, deviation = (part.to(theirs) for part in scales[i])
+            target = ((theirs - mean) / deviation)[..., cells, cells]
+            projected = projected.float()
+            cosine = functional.cosine_similarity(projected, target, dim=1).mean()
+            weight = 1.0 if stride == STRIDES[-1] else FINE
+            apart = functional.smooth_l1_loss(projected, target)
+            total = total + weight * (1 - cosine + MAGNITUDE * apart)
+            figures[f"cosine{stride}"] = cosine.detach()
+        return total, figures
 
-    return trainer.run(student, loader, loss, name=f"distil ({os.path.basename(teacher)})")[
-        "cosine"
-    ]
+    return trainer.run(student, data, loss, name="distil", session=session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,11 @@ class Recipe:
     """Fields of `pairs.Sampling`."""
     distil: Mapping[str, Any]
     train: Mapping[str, Any]
-    """Fields of `schedule.Trainer`, of the two stages."""
+    """Fields of `trainer.Trainer`, of the two stages."""
     tracking: Mapping[str, Any]
     """Values of the tracker, before the held-out tracks improve them."""
+    respond: Mapping[str, Any] = field(default_factory=dict)
+    """`weight`: of the likeness to a teacher's responses in the loss; without it there is none."""
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -6,7 +6,9 @@ measured is what users get.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,22 +19,6 @@ from tracker_ros.evaluation.metrics import success_auc
 from tracker_ros.sot.model import LoadedModel, load_model
 from tracker_ros.training.calibration import calibrate, film_of_track, frames_of
 from tracker_ros.training.pictures import FrameTrack
-from tracker_ros.training.recipe import Recipe
-
-GRID: dict[str, dict[str, tuple[float, ...]]] = {
-    "siamrpnpp": {
-        "hold_score": (0.0, 0.2, 0.4),
-        "window_influence": (0.2, 0.3, 0.4, 0.5),
-        "penalty_k": (0.04, 0.1, 0.2, 0.3),
-        "lr": (0.3, 0.4, 0.5, 0.6),
-    },
-    "siamfc": {
-        "window_influence": (0.1, 0.176, 0.25, 0.35),
-        "scale_lr": (0.35, 0.59),
-        "scale_penalty": (0.95, 0.9745),
-    },
-}
-"""Values tried one parameter at a time, the others at the best found so far."""
 
 
 def follow(model: LoadedModel, track: FrameTrack) -> npt.NDArray[np.float64]:
@@ -55,18 +41,24 @@ def mean_auc(model: LoadedModel, tracks: list[FrameTrack]) -> float:
     return float(np.mean([success_auc(follow(model, track)) for track in tracks]))
 
 
-def _with_tracking(model: LoadedModel, values: dict[str, float]) -> LoadedModel:
+def _with_tracking(model: LoadedModel, values: Mapping[str, Any]) -> LoadedModel:
     return model.with_tracking({**model.card.tracking, **values})
 
 
 def choose_tracking(
-    card: Path, recipe: Recipe, tracks: list[FrameTrack]
-) -> tuple[dict[str, float], float]:
-    """The recipe's tracking values, improved one at a time on the held-out tracks, and the AUC."""
+    card: Path,
+    start: Mapping[str, Any],
+    grid: Mapping[str, Sequence[Any]],
+    tracks: list[FrameTrack],
+) -> tuple[dict[str, Any], float]:
+    """Tracking values, improved one at a time on the held-out tracks, and the mean AUC.
+
+    start: the values to begin with; grid: those to try of each, in its order.
+    """
     model = load_model(str(card))
-    chosen = dict(recipe.tracking)
+    chosen = dict(start)
     best = mean_auc(model, tracks)
-    trials = [(key, value) for key, values in GRID[recipe.tracker].items() for value in values]
+    trials = [(key, value) for key, values in grid.items() for value in values]
     for key, value in tqdm(trials, desc="choosing tracking values", unit="trial"):
         if chosen.get(key) == value:
             continue
@@ -77,7 +69,7 @@ def choose_tracking(
 
 
 def thresholds_from_tracks(
-    card: Path, tracking: dict[str, float], tracks: list[FrameTrack]
+    card: Path, tracking: Mapping[str, Any], tracks: list[FrameTrack]
 ) -> dict[str, float]:
     """The card's `monitor`, as `tracker_ros calibrate` chooses it. One track alone: none of it."""
     model = _with_tracking(load_model(str(card)), tracking)

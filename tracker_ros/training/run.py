@@ -1,0 +1,158 @@
+"""A training run: distil the backbone, train the whole on pairs, export."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from tracker_ros.errors import ModelError
+from tracker_ros.networks.zoo import export_network
+from tracker_ros.sot.model import PAPERS
+from tracker_ros.sot.ranges import checked
+from tracker_ros.training.distill import distill
+from tracker_ros.training.distributed import is_main
+from tracker_ros.training.pairs import PairBatches, Sampling
+from tracker_ros.training.pictures import Collection
+from tracker_ros.training.recipe import Recipe
+from tracker_ros.training.session import Session
+from tracker_ros.training.task import Batch, Figures, Task, load_strictly
+from tracker_ros.training.tasks import TASKS
+from tracker_ros.training.teacher import CROP, TEMPLATE, TaughtPairs, TeacherFiles
+from tracker_ros.training.trainer import Trainer
+
+PAIRS_SEED = 1000
+"""Added to the seed of the run, so that pairs are not drawn as the crops of distillation are."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run may use, and where it keeps its files."""
+
+    session: Session
+    device: str = "cpu"
+    teacher: Path | None = None
+    """File or folder of the teacher; None trains from scratch."""
+    backbone: Path | None = None
+    """A distilled backbone to start from instead of distilling."""
+    precision: str | None = None
+    """Of matrix products, instead of the recipe's."""
+    seed: int = 0
+    scale: float = 1.0
+    """Factor on the number of steps, for a quick try."""
+
+    def trainer(self, values: Mapping[str, Any]) -> Trainer:
+        """The loop of a stage, with this run's seed, device and number of steps."""
+        if self.precision is not None:
+            values = {**values, "precision": self.precision}
+        trainer = Trainer(**values, seed=self.seed, device=self.device)
+        return dataclasses.replace(trainer, steps=max(1, round(trainer.steps * self.scale)))
+
+
+def task_of(recipe: Recipe) -> Task:
+    """The recipe's network with fresh weights. Raises ModelError for a tracker of no recipe."""
+    if recipe.tracker not in TASKS:
+        raise ModelError(
+            f"recipe '{recipe.name}' trains '{recipe.tracker}'; known are {', '.join(TASKS)}"
+        )
+    return TASKS[recipe.tracker](recipe)
+
+
+def check(recipe: Recipe, run: Run) -> None:
+    """Raise ModelError for what would stop the run later: before anything takes its time."""
+    tracking = f"recipe '{recipe.name}', section tracking"
+    parts: dict[str, Callable[[], object]] = {
+        "network": lambda: task_of(recipe),
+        "sampling": lambda: Sampling(**recipe.sampling),
+        "distil": lambda: run.trainer(recipe.distil),
+        "train": lambda: run.trainer(recipe.train),
+        "respond": lambda: float(recipe.respond.get("weight", 0)),
+        "tracking": lambda: checked(PAPERS[recipe.tracker].parameters, recipe.tracking, tracking),
+    }
+    for name, make in parts.items():
+        try:
+            make()
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise ModelError(f"recipe '{recipe.name}', section {name}: {error}") from error
+    if run.backbone is not None and not run.backbone.is_file():
+        raise ModelError(f"{run.backbone}: no such file (--backbone)")
+    if run.teacher is not None:
+        files = TeacherFiles.at(run.teacher)
+        if recipe.respond and files.head is None:
+            raise ModelError(
+                f"recipe '{recipe.name}' learns from a teacher's responses, and {run.teacher} has "
+                "no head; give the folder with both files, or leave out the section respond"
+            )
+        sampling = Sampling(**recipe.sampling)
+        if recipe.respond and (sampling.template_size, sampling.search_size) != (TEMPLATE, CROP):
+            raise ModelError(
+                f"recipe '{recipe.name}' learns from a teacher's responses to crops of {TEMPLATE} "
+                f"and {CROP} px, and its own have {sampling.template_size} and "
+                f"{sampling.search_size}; correct template_size and search_size"
+            )
+    try:
+        torch.zeros(1, device=run.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"--device {run.device} cannot be used: {error}") from error
+
+
+def train(recipe: Recipe, collection: Collection, run: Run) -> Task:
+    """Both stages; finished ones are kept in the run's folder and, with `resume`, not repeated."""
+    folder = run.session.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(run.seed)
+    task = task_of(recipe)
+    finished = folder / "network.safetensors"
+    if run.session.resume and finished.exists():
+        load_strictly(task.network, load_file(finished), recipe.name)
+        task.network.eval()
+        return task
+    _start_backbone(task, collection, run, folder / "backbone.safetensors")
+    trainer = run.trainer(recipe.train)
+    data: Dataset[Batch] = PairBatches(
+        collection, Sampling(**recipe.sampling), trainer.batch, run.seed + PAIRS_SEED
+    )
+    if run.teacher is not None and recipe.respond:
+        data = TaughtPairs(data, TeacherFiles.at(run.teacher))
+
+    def loss(batch: Batch) -> tuple[Tensor, Figures]:
+        return task.loss(batch, trainer)
+
+    trainer.run(task.network, data, loss, name=recipe.name, session=run.session)
+    task.network.cpu()
+    _save(task.network, finished)
+    return task
+
+
+def export(task: Task, stem: Path) -> tuple[str, ...]:
+    """Write the graphs STEM.ROLE.onnx and return their roles."""
+    return export_network(task.tracker, task.network, task.recipe.tracking, stem)
+
+
+def _start_backbone(task: Task, collection: Collection, run: Run, kept: Path) -> None:
+    """Leave the backbone as distillation made it, now or before."""
+    if run.backbone is not None or (run.session.resume and kept.exists()):
+        task.start_from(load_file(run.backbone or kept))
+    elif run.teacher is not None:
+        trainer = run.trainer(task.recipe.distil)
+        distill(task, collection, TeacherFiles.at(run.teacher), trainer, run.session)
+        task.network.cpu()
+        _save(task.backbone, kept)
+
+
+def _save(network: nn.Module, path: Path) -> None:
+    """Write the weights, whole or not at all, in the first process alone.
+
+    Training keeps them channels last, which safetensors does not take.
+    """
+    if is_main():
+        part = path.with_suffix(".part")
+        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, part)
+        os.replace(part, path)

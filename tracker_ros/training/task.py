@@ -1,0 +1,117 @@
+"""What is particular to the training of one paper: its network, its loss, its backbone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from tracker_ros.errors import ModelError
+from tracker_ros.networks.zoo import build_network
+from tracker_ros.training.recipe import Recipe
+
+Figures = dict[str, float | Tensor]
+"""Named numbers to show: floats, or detached tensors of no dimension."""
+
+
+class Batch(NamedTuple):
+    """Pairs of crops. Boxes are cx, cy, w, h in pixels of their crop, float32."""
+
+    template: Tensor
+    """(B, T, T, 3) uint8, BGR."""
+    template_box: Tensor
+    """(B, 4), the target in `template`."""
+    search: Tensor
+    """(B, S, S, 3) uint8, BGR."""
+    box: Tensor
+    """(B, 4), the target in `search`; of a negative pair, the object that is not the target."""
+    positive: Tensor
+    """(B,) bool: whether both crops show the same target."""
+    taught: tuple[Tensor, ...] = ()
+    """What a teacher answers to the pairs (tracker_ros.training.teacher); empty without one."""
+
+
+class Level(NamedTuple):
+    """A feature map of a backbone, and where its cells look."""
+
+    features: Tensor
+    """(B, C, h, w)."""
+    stride: int
+    """Pixels from cell to cell."""
+    first: float
+    """The pixel that cell 0 looks at."""
+
+
+class Precision(Protocol):
+    """What a loss needs of the trainer."""
+
+    @property
+    def device(self) -> str:
+        """Where the network is."""
+
+    def autocast(self) -> Any:
+        """A context in which matrix products are computed in the run's precision."""
+
+
+class Task(ABC):
+    """The network of a recipe and how it learns. Subclasses are in tracker_ros.training.tasks."""
+
+    tracker: ClassVar[str]
+    """Its name in networks.zoo and sot.model."""
+    grid: ClassVar[Mapping[str, tuple[Any, ...]]]
+    """Tracking values that the held-out tracks choose among, one parameter at a time."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.network: Any = build_network(self.tracker, recipe.network)
+
+    @abstractmethod
+    def loss(self, batch: Batch, trainer: Precision) -> tuple[Tensor, Figures]:
+        """The scalar to minimise, with `network` in training mode; and figures to show."""
+
+    @property
+    @abstractmethod
+    def backbone(self) -> nn.Module:
+        """The part of `network` that a teacher's features train beforehand."""
+
+    @abstractmethod
+    def levels(self, images: Tensor) -> tuple[Level, ...]:
+        """Feature maps of `backbone` of crops (B, 3, 255, 255), BGR in 0..255."""
+
+    @property
+    def levels_taught(self) -> int:
+        """How many of the last of `levels` a teacher's maps of stride 8 and 16 are taught to.
+
+        1: the coarser one alone.
+        """
+        return 1
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Take the weights of a backbone that another run of this kind has distilled.
+
+        Raises ModelError for the weights of another backbone.
+        """
+        load_strictly(self.backbone, state, self.recipe.name)
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load weights; raises ModelError naming the first that is missing or does not fit."""
+    expected = {key: value.shape for key, value in module.state_dict().items()}
+    wrong = [
+        key for key, shape in expected.items() if key not in state or state[key].shape != shape
+    ]
+    wrong += [key for key in state if key not in expected]
+    if wrong:
+        raise ModelError(
+            f"the weights given to '{name}' are not those of its backbone: {len(wrong)} are "
+            f"missing, unexpected or of another shape, as {wrong[0]}"
+        )
+    module.load_state_dict(dict(state))
+
+
+def images_of(crops: Tensor) -> Tensor:
+    """Crops (B, S, S, 3) uint8 as networks take them: (B, 3, S, S) float32, channels last."""
+    return crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
