@@ -20,6 +20,7 @@ from tracker_ros.geometry import (
     on_image,
     square_crop,
 )
+from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, mixed
 from tracker_ros.sot.passes import Call, Steps, run_alone
 from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.sot.verification import likeness
@@ -27,13 +28,14 @@ from tracker_ros.track import Estimate, Evidence
 
 Float32 = npt.NDArray[np.float32]
 TEMPLATE, INSTANCE, STRIDE, UPSAMPLING = 127, 255, 8, 16
-RESPONSE = 17 * UPSAMPLING
+GRID = 17
+RESPONSE = GRID * UPSAMPLING
 SATURATION = (0.2, 5.0)
 """The search side stays within these multiples of its first value."""
 
 
 @dataclass(frozen=True)
-class SiamFCParameters:
+class SiamFCParameters(OnlineParameters):
     """Tracking values of one model; the defaults are those of the published SiamFC-3s."""
 
     scales: int = 3
@@ -93,6 +95,7 @@ class SiamFCTracker(SearchingTracker):
         self._self_peak = 1.0
         self._state = _State(0, 0, 0, 0, 0)
         self._limits = (0.0, math.inf)
+        self._online = filter_of(parameters)
 
     def init(self, image: UInt8Image, box: Box) -> None:
         """Learn the target in `box`. Raises TargetError when the box cannot be tracked."""
@@ -109,15 +112,22 @@ class SiamFCTracker(SearchingTracker):
             self._limits = (SATURATION[0] * search_side, SATURATION[1] * search_side)
         # The response to the target itself: what later peaks are measured against.
         middle = len(self._factors) // 2
-        (responses, _), _ = run_alone(self._respond(image, cx, cy))
+        (responses, _, crops), _ = run_alone(self._respond(image, cx, cy))
         self._self_peak = max(float(responses[middle].max()), 1e-6)
+        if self._online is not None:
+            inputs = (as_input(one) for one in first_pictures(crops[middle]))
+            passes = (self._networks["search"].run({"search": one}) for one in inputs)
+            features = [found["feature_0"][0].copy() for found in passes]
+            self._online.start(features, self._cells, GRID)
 
     def following(self, image: UInt8Image) -> Steps[Estimate]:
         """Find the target around where it was last."""
         s = self._state
-        estimate = yield from self._search(image, s.cx, s.cy, self._p.window_influence)
+        estimate, x, y = yield from self._search(image, s.cx, s.cy, self._p.window_influence)
+        if self._online is not None:
+            self._online.learn(estimate.evidence.score, x, y, self._cells)
         if estimate.evidence.score >= self._p.hold_score:
-            self.accept(estimate)
+            self._go_on(estimate)
             return estimate
         return Estimate(
             Box(s.cx - (s.w - 1) / 2, s.cy - (s.h - 1) / 2, s.w, s.h), estimate.evidence
@@ -125,10 +135,15 @@ class SiamFCTracker(SearchingTracker):
 
     def looking(self, image: UInt8Image, cx: float, cy: float) -> Steps[Estimate]:
         """What there is around (cx, cy); the state stays as it is."""
-        return (yield from self._search(image, cx, cy, 0.0))
+        return (yield from self._search(image, cx, cy, 0.0))[0]
 
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate."""
+        self._go_on(estimate)
+        if self._online is not None:
+            self._online.forget()
+
+    def _go_on(self, estimate: Estimate) -> None:
         box, s = estimate.box, self._state
         side = s.search_side * box.w / s.w
         cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
@@ -152,8 +167,8 @@ class SiamFCTracker(SearchingTracker):
 
     def _respond(
         self, image: UInt8Image, cx: float, cy: float
-    ) -> Steps[tuple[Float32, list[UInt8Image]]]:
-        """Raw responses (scales, 17, 17), and the crops."""
+    ) -> Steps[tuple[Float32, Float32, list[UInt8Image]]]:
+        """Raw responses (scales, 17, 17), search features (scales, C, h, w), and the crops."""
         side = self._state.search_side
         crops = [
             subwindow(image, cx, cy, side * factor, INSTANCE, self._fill)
@@ -167,19 +182,33 @@ class SiamFCTracker(SearchingTracker):
         assert self._template is not None
         inputs = {"kernel_0": self._template, **features}
         outputs = yield Call(self._networks["match"], inputs)
-        return outputs["response"][:, 0], crops
+        return outputs["response"][:, 0], features["feature_0"], crops
 
-    def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Steps[Estimate]:
+    @property
+    def _cells(self) -> float:
+        """Side of a square of the target's area in cells of the features."""
+        s = self._state
+        return math.sqrt(s.w * s.h) / s.search_side * (INSTANCE / STRIDE)
+
+    def _search(
+        self, image: UInt8Image, cx: float, cy: float, influence: float
+    ) -> Steps[tuple[Estimate, float, float]]:
+        """The estimate, and how far from the middle of the crop that is, in cells."""
         if self._template is None:
             raise RuntimeError("track() before init()")
         s = self._state
-        responses, crops = yield from self._respond(image, cx, cy)
+        responses, features, crops = yield from self._respond(image, cx, cy)
         up = self._up
         for low, high in zip(responses, up, strict=True):
             cv2.resize(low, (RESPONSE, RESPONSE), dst=high, interpolation=cv2.INTER_CUBIC)
         peaks = np.array([float(r.max()) for r in up]) * self._penalty
         chosen = int(peaks.argmax())
         raw = responses[chosen]
+        if self._online is not None:
+            online = self._online.scores(features[chosen], GRID)
+            if online is not None:  # both in units of the response to the target itself
+                raw = mixed(raw.copy(), online * self._self_peak, self._p.online_weight)
+                cv2.resize(raw, (RESPONSE, RESPONSE), dst=up[chosen], interpolation=cv2.INTER_CUBIC)
         response = np.subtract(up[chosen], up[chosen].min(), out=self._blend)
         response *= (1 - influence) / (float(response.sum()) + 1e-16)
         response += np.multiply(self._window, influence, out=self._near)
@@ -189,8 +218,8 @@ class SiamFCTracker(SearchingTracker):
         searched = on_image(crops[chosen], image, cx, cy, s.search_side * factor)
         pixels = STRIDE / UPSAMPLING * s.search_side * factor / INSTANCE
         height, width = image.shape[:2]
-        cx += (column - (RESPONSE - 1) / 2) * pixels
-        cy += (row - (RESPONSE - 1) / 2) * pixels
+        right, down = column - (RESPONSE - 1) / 2, row - (RESPONSE - 1) / 2
+        cx, cy = cx + right * pixels, cy + down * pixels
         if self._p.saturation:
             cx, cy = min(max(cx, 0.0), width - 1.0), min(max(cy, 0.0), height - 1.0)
         scale = (1 - self._p.scale_lr) + self._p.scale_lr * factor
@@ -203,7 +232,8 @@ class SiamFCTracker(SearchingTracker):
             size_change=scale * scale,
             contrast=grey_contrast(searched),
         )
-        return Estimate(Box(cx - (w - 1) / 2, cy - (h - 1) / 2, w, h), evidence)
+        estimate = Estimate(Box(cx - (w - 1) / 2, cy - (h - 1) / 2, w, h), evidence)
+        return estimate, right / UPSAMPLING, down / UPSAMPLING
 
 
 def second_peak(response: Float32, row: float, column: float, radius: float = 3.5) -> float:

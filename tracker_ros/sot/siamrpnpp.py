@@ -25,6 +25,7 @@ from tracker_ros.geometry import (
     on_image,
     square_crop,
 )
+from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, mixed
 from tracker_ros.sot.passes import Call, Steps
 from tracker_ros.sot.region_proposals import Proposals, second_peak
 from tracker_ros.sot.tracker import SearchingTracker
@@ -32,7 +33,7 @@ from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
 Float32 = npt.NDArray[np.float32]
-TEMPLATE = 127
+TEMPLATE, STRIDE = 127, 8
 MIN_SIZE = 10.0
 """Smallest side of a box that is reported, in pixels."""
 LOST_WINDOW = 0.001
@@ -43,7 +44,7 @@ away; it takes the clamped box then."""
 
 
 @dataclass(frozen=True)
-class SiamRPNParameters:
+class SiamRPNParameters(OnlineParameters):
     """Tracking values of one model; the names are the paper code's, in lower case."""
 
     instance: int
@@ -106,6 +107,10 @@ class _State:
     @property
     def box(self) -> Box:
         return Box.from_center(self.cx, self.cy, self.w, self.h)
+
+    def cells(self, context: float) -> float:
+        """Side of a square of its area in cells of the features, in a crop of that context."""
+        return math.sqrt(self.w * self.h) / context * (TEMPLATE / STRIDE)
 
 
 def subwindow(
@@ -173,6 +178,7 @@ class SiamRPNTracker(SearchingTracker):
         self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
         self._state = _State(0, 0, 0, 0)
         self._lost = False
+        self._online = filter_of(parameters)
 
     def _region(self, networks: Mapping[str, Network], ending: str, instance: int) -> _Search:
         proposals = Proposals(self._p.cells(instance))
@@ -189,6 +195,13 @@ class SiamRPNTracker(SearchingTracker):
         side = round(context_side(box.w, box.h))
         crop = subwindow(image, state.cx, state.cy, side, TEMPLATE, fill)
         kernels = self._template.run({"template": as_input(crop)})
+        if self._online is not None:
+            context, near = context_side(box.w, box.h), self._near
+            wide = context * (near.instance / TEMPLATE)
+            crop = subwindow(image, state.cx, state.cy, wide, near.instance, fill)
+            passes = (near.search.run(near.fill(one)) for one in first_pictures(crop))
+            features = [found["feature_0"][0].copy() for found in passes]
+            self._online.start(features, state.cells(context), near.proposals.cells)
         self._state, self._fill, self._kernels, self._lost = state, fill, kernels, False
 
     def following(self, image: UInt8Image) -> Steps[Estimate]:
@@ -204,6 +217,7 @@ class SiamRPNTracker(SearchingTracker):
         height, width = image.shape[:2]
         if not all(math.isfinite(value) for value in found.box):
             return Estimate(found.box, evidence)  # told, and not gone on from
+        self._learn(before, found, evidence.score)
         if not p.long_term:
             if evidence.score >= p.hold_score:
                 self._state = found.clamped(width, height)
@@ -229,6 +243,8 @@ class SiamRPNTracker(SearchingTracker):
         """Go on from the box of an estimate."""
         box = estimate.box
         self._state, self._lost = _State(box.cx, box.cy, box.w, box.h), False
+        if self._online is not None:
+            self._online.forget()
 
     def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
         """How like the target of the first frame what `box` holds is."""
@@ -243,6 +259,17 @@ class SiamRPNTracker(SearchingTracker):
         """Go on in images of the same view that are sx times as wide and sy times as high."""
         s = self._state
         self._state = _State(s.cx * sx, s.cy * sy, s.w * sx, s.h * sy)
+
+    def _learn(self, before: _State, found: _State, score: float) -> None:
+        """Let the filter learn the target where it was found, if it was searched near by."""
+        if self._online is None:
+            return
+        if self._lost:
+            return self._online.forget()
+        context = context_side(before.w, before.h)
+        cell = context * STRIDE / TEMPLATE
+        x, y = (found.cx - before.cx) / cell, (found.cy - before.cy) / cell
+        self._online.learn(score, x, y, found.cells(context))
 
     def _search(
         self, image: UInt8Image, cx: float, cy: float, region: _Search, influence: float
@@ -260,6 +287,9 @@ class SiamRPNTracker(SearchingTracker):
 
         proposals = region.proposals
         score, boxes = proposals.score(maps["cls"]), proposals.boxes(maps["loc"])
+        if self._online is not None:
+            online = self._online.scores(features["feature_0"][0], proposals.cells)
+            score = mixed(score, online, p.online_weight)
         penalty = proposals.penalty(boxes, s.w * scale, s.h * scale, p.penalty_k)
         best = int(proposals.rank(score, penalty, influence).argmax())
         rate = float(penalty[best]) * float(score[best]) * p.lr

@@ -5,6 +5,7 @@ Source: specs of SPM-Tracker, section 5.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,11 +14,15 @@ import numpy.typing as npt
 
 from tracker_ros.engines.network import Network
 from tracker_ros.geometry import MAX_SHARE, Box, UInt8Image, context_side, grey_contrast
+from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, mixed
 from tracker_ros.sot.passes import Call, Steps
 from tracker_ros.sot.spm_crop import SquareSampler, searched_part
 from tracker_ros.sot.spm_proposals import (
+    CELLS,
     PROPOSALS,
+    RATIOS,
     REFINEMENT,
+    STRIDE,
     anchor_table,
     decoded,
     deltas_of,
@@ -43,7 +48,7 @@ LOOK_ALIKE_IOU = 0.2
 
 
 @dataclass(frozen=True)
-class SPMParameters:
+class SPMParameters(OnlineParameters):
     """Tracking values of one model; the names are the paper code's, in lower case."""
 
     fm_score_influence: float = 0.5
@@ -115,14 +120,19 @@ class SPMTracker(SearchingTracker):
         self._blob = np.empty((1, 3, INSTANCE, INSTANCE), np.float32)
         self._learnt: Mapping[str, Float32] | None = None
         self._state = _State(0, 0, 0, 0)
+        self._online = filter_of(parameters)
 
     def init(self, image: UInt8Image, box: Box) -> None:
         """Learn the target in `box`. Raises TargetError when the box cannot be tracked."""
         height, width = image.shape[:2]
         box.require_trackable(width, height)
         state = _State(box.cx, box.cy, box.w, box.h)
-        self._learnt = self._networks["template"].run(self._template(image, box))
-        self._state = state
+        learnt = self._networks["template"].run(self._template(image, box))
+        if self._online is not None:  # the blob holds the crop, which is that of a search, too
+            crop = self._blob[0].transpose(1, 2, 0).astype(np.uint8)
+            features = [self._features(one) for one in first_pictures(crop)]
+            self._online.start(features, _cells(state, state), CELLS)
+        self._learnt, self._state = learnt, state
 
     def following(self, image: UInt8Image) -> Steps[Estimate]:
         """Find the target around where it was last."""
@@ -130,8 +140,13 @@ class SPMTracker(SearchingTracker):
         estimate = yield from self._search(image, s.cx, s.cy, self._p.windows_influence)
         if not estimate.is_finite:
             return estimate  # told, and not gone on from
+        if self._online is not None:
+            box, cell = estimate.box, context_side(s.w, s.h) * STRIDE / TEMPLATE
+            x, y = (box.cx - s.cx) / cell, (box.cy - s.cy) / cell
+            side = _cells(_State(box.cx, box.cy, box.w, box.h), s)
+            self._online.learn(estimate.evidence.score, x, y, side)
         if estimate.evidence.score >= self._p.max_score_threshold:
-            self.accept(estimate)
+            self._go_on(estimate)
             return estimate
         return Estimate(Box.from_center(s.cx, s.cy, s.w, s.h), estimate.evidence)
 
@@ -141,6 +156,11 @@ class SPMTracker(SearchingTracker):
 
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate."""
+        self._go_on(estimate)
+        if self._online is not None:
+            self._online.forget()
+
+    def _go_on(self, estimate: Estimate) -> None:
         box = estimate.box
         self._state = _State(box.cx, box.cy, box.w, box.h)
 
@@ -167,6 +187,10 @@ class SPMTracker(SearchingTracker):
         maps = yield Call(self._networks["match"], {name: inputs[name] for name in _MATCHED})
 
         boxes, scores = decoded(self._anchors, deltas_of(maps["bbox"])), foreground(maps["cls"])
+        if self._online is not None:
+            online = self._online.scores(features["feature_0"][0], CELLS)
+            each = online if online is None else np.repeat(online, len(RATIOS))
+            scores = mixed(scores, each, p.online_weight)
         current = _corners(Box.from_center(cx, cy, s.w, s.h))
         chosen = propose(
             view.in_image(boxes), scores, current,
@@ -218,8 +242,20 @@ class SPMTracker(SearchingTracker):
         in_crop = view.in_crop(_corners(box)).reshape(1, 1, 4)
         return {"template": self._blob, "box": in_crop}
 
+    def _features(self, crop: UInt8Image) -> Float32:
+        """The search features (C, h, w) of a crop (S, S, 3)."""
+        blob = np.ascontiguousarray(crop.transpose(2, 0, 1), np.float32)[None]
+        features: Float32 = self._networks["search"].run({"search": blob})["feature_0"][0].copy()
+        return features
+
     def _crop(self, image: UInt8Image, view: _View) -> None:
         self._sampler.sample(image, view.x, view.y, view.side, self._blob[0])
+
+
+def _cells(found: _State, searched: _State) -> float:
+    """Side of a square of the area of `found`, in cells of a crop made for `searched`."""
+    context = context_side(searched.w, searched.h)
+    return math.sqrt(found.w * found.h) / context * (TEMPLATE / STRIDE)
 
 
 def _corners(box: Box) -> Float32:
