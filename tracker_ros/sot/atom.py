@@ -243,7 +243,9 @@ class AtomTracker(SearchingTracker):
             if box is not None:
                 x, y, w, h = box
                 x, y = crop.outward(x + (w - 1) / 2, y + (h - 1) / 2)
-                state = _inside(_State(x, y, w * crop.scale, h * crop.scale), image)
+                w = s.w * (w * crop.scale / s.w) ** self._p.size_rate
+                h = s.h * (h * crop.scale / s.h) ** self._p.size_rate
+                state = _inside(_State(x, y, w, h), image)
         side = crop.scale * self._p.sample
         searched = on_image(crop.pixels, image, crop.cx + 0.5, crop.cy + 0.5, side)
         evidence = Evidence(

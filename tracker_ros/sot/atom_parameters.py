@@ -45,6 +45,9 @@ class AtomParameters:
     """A second peak above this share and this value is something to learn to tell apart."""
     displacement: float = 0.8
     """A peak further from the middle than this share of half a crop has moved suspiciously far."""
+    size_rate: float = 1.0
+    """How far the size follows a refined box, as an exponent of the change; below 1 a network that
+    judges sizes roughly cannot make them drift within a few frames."""
     window: bool = False
     """Whether scores are weighed by a Hann window."""
     seed: int = 0
