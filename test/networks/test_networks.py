@@ -12,7 +12,7 @@ from tracker_ros.networks.backbones.alexnet import AlexNet  # noqa: E402
 from tracker_ros.networks.correlation import (  # noqa: E402
     cross_correlation,
     depthwise,
-    depthwise_by_taps,
+    trained_depthwise,
 )
 from tracker_ros.networks.export import export_parts  # noqa: E402
 from tracker_ros.networks.parts import siamese_parts  # noqa: E402
@@ -95,12 +95,33 @@ def test_siamrpn_has_the_keys_of_the_published_checkpoint() -> None:
     assert {key: tuple(value.shape) for key, value in SiamRPN().state_dict().items()} == expected
 
 
-def test_correlation_by_taps_equals_the_grouped_convolution() -> None:
-    torch.manual_seed(0)
-    template, search = torch.randn(3, 8, 4, 4), torch.randn(3, 8, 20, 20)
-    assert torch.allclose(
-        depthwise(template, search), depthwise_by_taps(template, search), atol=1e-4
+def by_taps(template: torch.Tensor, search: torch.Tensor) -> torch.Tensor:
+    """Depthwise correlation by its definition: a sum of shifted slices, each times a tap."""
+    k = template.shape[-1]
+    high, wide = search.shape[-2] - k + 1, search.shape[-1] - k + 1
+    return sum(
+        search[..., row : row + high, column : column + wide]
+        * template[..., row : row + 1, column : column + 1]
+        for row in range(k)
+        for column in range(k)
     )
+
+
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_correlation_in_training_has_the_gradients_of_its_definition(
+    form: torch.memory_format,
+) -> None:
+    torch.manual_seed(0)
+    template = torch.randn(3, 8, 5, 5).to(memory_format=form).requires_grad_()
+    search = torch.randn(3, 8, 20, 14).to(memory_format=form).requires_grad_()
+    assert torch.allclose(depthwise(template, search), by_taps(template, search), atol=1e-4)
+    weight = torch.randn(3, 8, 16, 10)
+    gradients = []
+    for correlate in (trained_depthwise, by_taps):
+        response = correlate(template, search)
+        gradients.append(torch.autograd.grad((response * weight).sum(), (template, search)))
+    for ours, defined in zip(*gradients, strict=True):
+        assert torch.allclose(ours, defined, atol=1e-4)
 
 
 def test_correlation_with_one_template_each_equals_one_at_a_time() -> None:

@@ -17,7 +17,7 @@ from tracker_ros.networks.backbones.mobilenetv2 import MobileNetV2
 from tracker_ros.networks.backbones.resnet18 import PAPER_WIDTHS as RESNET18_WIDTHS
 from tracker_ros.networks.backbones.resnet18 import PictureResNet18
 from tracker_ros.networks.backbones.resnet50 import ResNet50
-from tracker_ros.networks.correlation import depthwise, depthwise_by_taps
+from tracker_ros.networks.correlation import depthwise, trained_depthwise
 from tracker_ros.networks.neck import AdjustAllLayer, Pyramid
 
 ANCHORS = 5
@@ -198,7 +198,7 @@ class SiamRPN(nn.Module):
     def forward(self, template_image: Tensor, search_image: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and offsets of pairs of crops, as in training."""
         kernels, features = self.template(template_image), self.features(search_image)
-        return self.match(kernels, features, depthwise_by_taps)
+        return self.match(kernels, features, trained_depthwise)
 
     def _levels(self, image: Tensor) -> tuple[Tensor, ...]:
         if self.neck is None:

@@ -67,6 +67,9 @@ class Task(ABC):
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.network: Any = build_network(self.tracker, recipe.network)
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.register_forward_hook(_keep_gradients_dense)
 
     @abstractmethod
     def loss(self, batch: Batch, trainer: Precision) -> tuple[Tensor, Figures]:
@@ -110,6 +113,12 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> 
             f"missing, unexpected or of another shape, as {wrong[0]}"
         )
     module.load_state_dict(dict(state))
+
+
+def _keep_gradients_dense(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    """Parts of a map give gradients of another layout, with which normalisation is far slower."""
+    if output.requires_grad:
+        output.register_hook(lambda grad: grad.contiguous(memory_format=torch.channels_last))
 
 
 def images_of(crops: Tensor) -> Tensor:

@@ -42,9 +42,6 @@ class SPMTask(Task):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self._anchors = anchors()
-        for module in self.network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.register_forward_hook(_keep_gradients_dense)
 
     @property
     def backbone(self) -> nn.Module:
@@ -84,9 +81,3 @@ class SPMTask(Task):
             others.flatten(0, 1).float(),
         )  # fmt: skip
         return coarse + fine, {**figures, **more}
-
-
-def _keep_gradients_dense(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-    """Parts of a map give gradients of another layout, with which normalisation is far slower."""
-    if output.requires_grad:
-        output.register_hook(lambda grad: grad.contiguous(memory_format=torch.channels_last))
