@@ -151,7 +151,7 @@ def start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     code = (
-        "import sys, torch, pathlib, test_checkpoints as t; torch.set_num_threads(1); "
+        "import sys, torch, pathlib, test_training_checkpoints as t; torch.set_num_threads(1); "
         "t.train(pathlib.Path(sys.argv[1]), pause=0.05, workers=1)"
     )
     process = subprocess.Popen(
