@@ -143,8 +143,9 @@ def test_a_target_ends_at_the_loop_and_the_next_one_is_followed_in_the_second_ro
     ros.wait_until(lambda: any("jumped back" in why for why in ends(sot, first)), ROUND, "the end")
     second = follow_in_round(sot, 2)
     assert second != first
-    after = rounds(sot.tracks)[1]
-    assert first not in {detection.id for message in after for detection in message.detections}
+    # A slow start may have missed the very first round: the target is in one, whichever it was.
+    names = [{d.id for message in part for d in message.detections} for part in rounds(sot.tracks)]
+    assert [first in part for part in names].count(True) == 1
     player.stop()
     assert node.returncode is None
     node.stop()

@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=None,
         metavar="TEXT",
-        help="of the data; repeat it (default: the folder's name)",
+        help="of the data; repeat it (default: the data sets, with the licences that are declared)",
     )
 
 
@@ -156,7 +156,8 @@ def run_siamese(args: argparse.Namespace) -> int:
         return 0
     draw_curves(curves_of([folder]), folder / "curves.png")
     export(task, folder / "weights" / recipe.name)
-    trained_on = args.trained_on or [args.data.resolve().name]
+    declared = [f"{name} ({licence})" for name, licence in collection.licences.items()]
+    trained_on = args.trained_on or declared
     card = folder / f"{recipe.name}.yaml"
     write_card(card, recipe, recipe.tracking, {}, {}, args.licence, trained_on)
     tracking, auc = choose_tracking(card, recipe.tracking, task.grid, held_out)
