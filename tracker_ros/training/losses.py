@@ -55,8 +55,8 @@ def rpn_loss(
 
     anchors (4, 5, s, s) and boxes (B, 4) are cx, cy, w, h in crop pixels. Labels are the
     paper's (positive over 0.6 IoU, negative under 0.3). Deviations: all negatives count
-    instead of 48 drawn ones, their `hardest` once more; the best anchor of a target is always
-    positive; a generalised IoU term stands beside the L1 term.
+    instead of 48 drawn ones, and their `hardest` make half of their loss; the best anchor of a
+    target is positive from 0.35 on; a generalised IoU term stands beside the L1 term.
     """
     batch, size = cls.shape[0], cls.shape[-1]
     logits = functional.log_softmax(cls.reshape(batch, 2, 5, size, size), dim=1)
