@@ -143,3 +143,4 @@ def test_single_step_accuracy_looks_where_the_target_was_not_where_it_is() -> No
     assert far["held_out_pairs_hit"] == 0.0
     near = held_out_pairs(card, [FrameTrack("near", tuple([frames[0]] * 21))])
     assert near["held_out_pairs_hit"] == 1.0
+    assert held_out_pairs(card, [FrameTrack("short", tuple(frames[:20]))]) == {}
