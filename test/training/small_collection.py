@@ -23,6 +23,10 @@ NETWORK = {
     "siamrpnpp": "widths: [4, 8, 8, 8, 8], hidden: 8",
     "spm": "widths: [4, 8, 8, 8, 8], hidden: 8",
 }
+SAMPLING = {
+    "atom": "template_size: 288, search_size: 288, region: area",
+    "spm": "template_size: 271, search_size: 271",
+}
 COMPACT = {
     "network": "{backbone: resnet18, widths: [4, 4, 8, 8], hidden: 8}",
     "tracking": f"{{{TRACKING['siamrpnpp']}, base_size: 8}}",
@@ -76,7 +80,7 @@ def tiny_recipe(folder: Path, tracker: str, /, **changed: str) -> Path:
         "backbone": "tiny",
         "network": f"{{{NETWORK[tracker]}}}",
         "held_out": "[held]",
-        "sampling": "{}",
+        "sampling": f"{{{SAMPLING.get(tracker, '')}}}",
         "distil": "{steps: 2, batch: 2, learning_rate: 1.0e-3}",
         "train": "{steps: 2, batch: 2, learning_rate: 1.0e-3}",
         "tracking": f"{{{TRACKING[tracker]}}}",

@@ -19,7 +19,7 @@ from tracker_ros.training.recipe import (  # noqa: E402
     recipe_names,
     recipe_path,
 )
-from tracker_ros.training.run import Run, check  # noqa: E402
+from tracker_ros.training.run import Run, check_recipe  # noqa: E402
 from tracker_ros.training.session import Session  # noqa: E402
 from tracker_ros.training.tasks import TASKS  # noqa: E402
 from tracker_ros.training.teacher import Teacher, TeacherFiles  # noqa: E402
@@ -36,24 +36,9 @@ def test_every_recipe_is_valid_and_an_unknown_one_is_named(name: str, tmp_path: 
     if is_famnet(recipe_path(name)):
         Trainer(**read_famnet_recipe(recipe_path(name)).train)
     else:
-        check(read_recipe(name), Run(Session(tmp_path)))
+        check_recipe(read_recipe(name), Run(Session(tmp_path)))
     with pytest.raises(ModelError, match=f"'nope'.*{name}"):
         read_recipe("nope")
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_a_run_in_small_gives_a_model_that_loads(data: Path, tmp_path: Path, name: str) -> None:
-    out = tmp_path / "run"
-    sizes = {
-        "atom": "{template_size: 288, search_size: 288, region: area}",
-        "spm": "{template_size: 271, search_size: 271}",
-    }
-    recipe = tiny_recipe(tmp_path, name, sampling=sizes.get(name, "{}"))
-    assert train(recipe, data, "--out", out) == 0
-    model = load_model(str(out / "tiny.yaml"), threads=1)
-    assert model.tracker == name
-    assert model.card.measured.keys() >= {"held_out_tracks_auc", "held_out_pairs_iou"}
-    assert not model.card.monitor  # one held-out track does not show what a search finds elsewhere
 
 
 class Nano(torch.nn.Module):
@@ -95,6 +80,31 @@ def teacher(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_a_run_in_small_gives_a_model_that_loads(
+    data: Path, tmp_path: Path, teacher: Path, name: str
+) -> None:
+    out = tmp_path / "run"
+    begin = ["--teacher", teacher] if TASKS[name].rests else []
+    assert train(tiny_recipe(tmp_path, name), data, "--out", out, *begin) == 0
+    model = load_model(str(out / "tiny.yaml"), threads=1)
+    assert model.tracker == name
+    assert model.card.measured.keys() >= {"held_out_tracks_auc", "held_out_pairs_iou"}
+    assert not model.card.monitor  # one held-out track does not show what a search finds elsewhere
+    made = model.card.training
+    assert made["steps_tiny"] == 2 and made["seed"] == 0 and made["minutes"] >= 0
+    assert ("teacher" in made) == bool(begin)
+    assert any(
+        "NanoTrack" in str(line) or "backbone.onnx" in line for line in model.card.trained_on
+    ) == bool(begin)
+    assert (out / "curves.png").stat().st_size > 1000
+
+
+def test_a_backbone_that_rests_has_to_be_given(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"not trained on pairs: give one that is, --backbone"):
+        train(tiny_recipe(tmp_path, "atom"), data)
+
+
 @pytest.mark.parametrize("changed", [{}, COMPACT], ids=["alexnet", "resnet18"])
 def test_a_distilled_backbone_is_kept_and_starts_another_run(
     data: Path, tmp_path: Path, teacher: Path, changed: dict[str, str]
@@ -108,6 +118,21 @@ def test_a_distilled_backbone_is_kept_and_starts_another_run(
     assert (first / "network.safetensors").read_bytes() == network
     assert train(recipe, data, "--out", second, "--backbone", backbone) == 0
     assert load_model(str(second / "tiny.yaml"), threads=1).tracker == "siamrpnpp"
+
+
+def test_a_run_is_not_resumed_as_another_one(data: Path, tmp_path: Path, teacher: Path) -> None:
+    out = tmp_path / "run"
+    recipe = tiny_recipe(tmp_path, "siamrpnpp", **COMPACT)
+    assert train(recipe, data, "--out", out, "--teacher", teacher) == 0
+    with pytest.raises(ModelError, match=r"began with a teacher .*give the same --teacher"):
+        train(recipe, data, "--out", out, "--resume")
+    with pytest.raises(ModelError, match="seed is 0 in it and 1 now"):
+        train(recipe, data, "--out", out, "--teacher", teacher, "--resume", "--seed", 1)
+    other = tiny_recipe(
+        tmp_path, "siamrpnpp", **{**COMPACT, "sampling": "{search_size: 255, shift: 9}"}
+    )
+    with pytest.raises(ModelError, match=r"sampling\.shift is not there in it and 9 now"):
+        train(other, data, "--out", out, "--teacher", teacher, "--resume")
 
 
 def test_the_teachers_responses_are_learnt_besides(
@@ -130,7 +155,9 @@ def test_responses_ask_for_a_teacher_with_a_head_and_for_its_crops(
     with pytest.raises(ModelError, match="has no head; give the folder"):
         train(recipe, data, "--teacher", teacher / "backbone.onnx")
     recipe = tiny_recipe(tmp_path, "siamrpnpp", respond="{weight: 1.0}")
-    with pytest.raises(ModelError, match="crops of 127 and 255 px, and its own have 127 and 239"):
+    with pytest.raises(
+        ModelError, match="have to be 127 and 255 px of region context, and are 127 and 239"
+    ):
         train(recipe, data, "--teacher", teacher)
 
 
@@ -155,6 +182,10 @@ def test_a_teacher_is_asked_for_crops_of_both_sizes(teacher: Path) -> None:
         ({"held_out": "[]"}, "holds no track out.*--held-out"),
         ({"tracker": "mosse"}, "trains 'mosse'; known are"),
         ({"respond": "[0.5]"}, "section respond"),
+        (
+            {"train": "{steps: 2, batch: 2, learning_rate: 1.0e-3, rates: {neckk: 0.1}}"},
+            "rate of 'neckk' is given, and the network has no such part; it has backbone, rpn_head",
+        ),
     ],
     ids=str,
 )
@@ -169,7 +200,7 @@ def test_a_recipe_that_cannot_work_is_refused_before_anything_is_read(
     ("options", "words"),
     [
         (["--teacher", "no.onnx"], r"teacher no\.onnx is no file and no folder"),
-        (["--backbone", "no.safetensors"], r"no\.safetensors: no such file"),
+        (["--backbone", "no.safetensors"], r"no\.safetensors cannot be read as weights"),
         (["--device", "warp"], "--device warp cannot be used"),
     ],
     ids=lambda value: str(value[0]),

@@ -58,6 +58,8 @@ class Card:
     network: Mapping[str, Any] = field(default_factory=dict)
     tracking: Mapping[str, Any] = field(default_factory=dict)
     monitor: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """How the weights were made: recipe, version, seed, steps, minutes, device, teacher."""
     measured: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
     origin: str = ""

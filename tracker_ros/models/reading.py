@@ -140,6 +140,7 @@ FIELDS: Mapping[str, _Field] = {
     "network": _Field(_mapping_of(_plain), False),
     "tracking": _Field(_mapping_of(_numbers), False),
     "monitor": _Field(_mapping_of(_number), False),
+    "training": _Field(_mapping_of(_figure), False),
     "measured": _Field(_mapping_of(_figure), False),
     "notes": _Field(_text, False),
     "origin": _Field(_text, False),

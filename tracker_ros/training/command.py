@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
+import dataclasses
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tracker_ros.errors import ModelError
+from tracker_ros.models.card import Card, file_sha256
 from tracker_ros.training.recipe import (
-    Recipe,
     is_famnet,
     read_recipe,
     recipe_names,
@@ -123,6 +119,7 @@ def run_siamese(args: argparse.Namespace) -> int:
     from tracker_ros.training.curves import curves_of, draw_curves
     from tracker_ros.training.distributed import is_main
     from tracker_ros.training.pictures import read_collection
+    from tracker_ros.training.record import origins, record
     from tracker_ros.training.run import Run, check, export, train
     from tracker_ros.training.session import Session
     from tracker_ros.training.validation import (
@@ -134,17 +131,20 @@ def run_siamese(args: argparse.Namespace) -> int:
     recipe = read_recipe(args.recipe)
     names = args.held_out or recipe.held_out
     folder = args.out or Path("runs") / recipe.name
-    learnt_from = {
-        **{key: vars(recipe)[key] for key in LEARNT},
-        "data": args.data.resolve().name,
-        "held out": names,
-    }
-    session = Session(folder, resume=args.resume, workers=args.workers, recipe=learnt_from)
+    session = Session(folder, resume=args.resume, workers=args.workers)
     plan = Run(
         session, device=args.device, precision=args.precision, teacher=args.teacher,
         backbone=args.backbone, seed=args.seed, scale=args.scale,
     )  # fmt: skip
     check(recipe, plan)
+    begun = origins(args.teacher, args.backbone)
+    learnt_from = {
+        **{key: vars(recipe)[key] for key in LEARNT},
+        **begun,
+        "data": args.data.resolve().name,
+        "held out": names,
+    }
+    plan = dataclasses.replace(plan, session=dataclasses.replace(session, recipe=learnt_from))
     if not names:
         raise ModelError(
             f"recipe '{recipe.name}' holds no track out; name some with --held-out: "
@@ -157,42 +157,29 @@ def run_siamese(args: argparse.Namespace) -> int:
     draw_curves(curves_of([folder]), folder / "curves.png")
     export(task, folder / "weights" / recipe.name)
     declared = [f"{name} ({licence})" for name, licence in collection.licences.items()]
-    trained_on = args.trained_on or declared
-    card = folder / f"{recipe.name}.yaml"
-    write_card(card, recipe, recipe.tracking, {}, {}, args.licence, trained_on)
-    tracking, auc = choose_tracking(card, recipe.tracking, task.grid, held_out)
-    monitor = thresholds_from_tracks(card, tracking, held_out)
-    measured = {"held_out_tracks_auc": auc, **held_out_pairs(card, held_out)}
-    write_card(card, recipe, tracking, monitor, measured, args.licence, trained_on)
-    print(f"card: {card}\ntracking: {tracking}\nmonitor: {monitor}\nmeasured: {measured}")
+    taught = [f"distilled from {begun['teacher']}"] if args.teacher else []
+    batches = {"distil": plan.trainer(recipe.distil).batch}
+    batches[recipe.name] = plan.trainer(recipe.train).batch
+    made = record(args.recipe, folder, batches, args.device, args.seed, begun)
+    card = Card(
+        recipe.name, recipe.tracker, recipe.paper, recipe.backbone, args.licence,
+        tuple(args.trained_on or [*declared, *taught]), graphs_of(recipe.name, folder),
+        network=recipe.network, tracking=recipe.tracking, training=made,
+    )  # fmt: skip
+    path = folder / f"{recipe.name}.yaml"
+    path.write_text(card.as_yaml())
+    tracking, auc = choose_tracking(path, recipe.tracking, task.grid, held_out)
+    monitor = thresholds_from_tracks(path, tracking, held_out)
+    card = dataclasses.replace(card, tracking=tracking, monitor=monitor)
+    path.write_text(card.as_yaml())
+    measured = {"held_out_tracks_auc": auc, **held_out_pairs(path, held_out)}
+    path.write_text(dataclasses.replace(card, measured=measured).as_yaml())
+    print(f"card: {path}\ntracking: {tracking}\nmonitor: {monitor}\nmeasured: {measured}")
     return 0
 
 
-def write_card(
-    path: Path,
-    recipe: Recipe,
-    tracking: Mapping[str, Any],
-    monitor: Mapping[str, float],
-    measured: Mapping[str, float],
-    licence: str,
-    trained_on: Sequence[str],
-) -> None:
-    """Write the model card; the graphs lie in weights/ beside it."""
-    files = {}
-    for graph in sorted((path.parent / "weights").glob(f"{recipe.name}.*.onnx")):
-        role = graph.name.removeprefix(f"{recipe.name}.").removesuffix(".onnx")
-        files[role] = hashlib.sha256(graph.read_bytes()).hexdigest()
-    card = {
-        "name": recipe.name,
-        "tracker": recipe.tracker,
-        "paper": recipe.paper,
-        "backbone": recipe.backbone,
-        "licence": licence,
-        "trained_on": list(trained_on),
-        "files": files,
-        "network": dict(recipe.network),
-        "tracking": dict(tracking),
-        "monitor": dict(monitor),
-        "measured": dict(measured),
-    }
-    path.write_text(yaml.safe_dump(card, sort_keys=False, width=100))
+def graphs_of(name: str, folder: Path) -> dict[str, str]:
+    """Role -> sha256 of the graphs that a run has exported."""
+    graphs = sorted((folder / "weights").glob(f"{name}.*.onnx"))
+    roles = [graph.name.removeprefix(f"{name}.").removesuffix(".onnx") for graph in graphs]
+    return dict(zip(roles, map(file_sha256, graphs), strict=True))

@@ -159,13 +159,13 @@ class Collection:
     """Data set -> its licence, for the card."""
 
     def split(self, held_out: list[str]) -> tuple[Collection, list[FrameTrack]]:
-        """The collection without the tracks named, and those tracks.
+        """The collection without the footage of the tracks named, and those tracks.
 
-        Raises DataError for a name that is not there, or that was prepared as crops: a tracker
-        cannot run through these.
+        Other tracks and stills that show the same pictures are left out, too: what holds something
+        out must not have seen it. Raises DataError for a name that is not there, or that was
+        prepared as crops: a tracker cannot run through these.
         """
         _require_known(held_out, {track.name for track in self.tracks})
-        kept = [track for track in self.tracks if track.name not in held_out]
         held = [track for track in self.tracks if track.name in held_out]
         for track in held:
             if not track.whole:
@@ -173,7 +173,21 @@ class Collection:
                     f"held-out track '{track.name}' was prepared as crops, which no tracker can "
                     "run through; prepare the data again with --held-out and its name"
                 )
-        return Collection(kept, self.stills, self.unlabelled, self.licences), held
+        footage = {frame.path for track in held for frame in track.frames} - {""}
+        others = [track for track in self.tracks if track.name not in held_out]
+        kept = [t for t in others if not any(frame.path in footage for frame in t.frames)]
+        stills, unlabelled = (
+            [still for still in part if still.path not in footage]
+            for part in (self.stills, self.unlabelled)
+        )
+        names = {track.name for track in kept}
+        related = [track.name for track in others if track.name not in names]
+        if related:
+            print(
+                f"also held out, because they are of the same footage: {', '.join(related)}",
+                file=sys.stderr,
+            )
+        return Collection(kept, stills, unlabelled, self.licences), held
 
 
 def read_collection(path: Path, *, progress: bool = True, memory: int = MEMORY) -> Collection:

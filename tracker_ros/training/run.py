@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -23,9 +24,9 @@ from tracker_ros.training.pairs import PairBatches, Sampling
 from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import Recipe
 from tracker_ros.training.session import Session
-from tracker_ros.training.task import Batch, Figures, Task, load_strictly
+from tracker_ros.training.task import Batch, Figures, Task
 from tracker_ros.training.tasks import TASKS
-from tracker_ros.training.teacher import CROP, TEMPLATE, TaughtPairs, TeacherFiles
+from tracker_ros.training.teacher import TaughtPairs, Teacher, TeacherFiles
 from tracker_ros.training.trainer import Trainer
 
 PAIRS_SEED = 1000
@@ -67,6 +68,16 @@ def task_of(recipe: Recipe) -> Task:
 
 def check(recipe: Recipe, run: Run) -> None:
     """Raise ModelError for what would stop the run later: before anything takes its time."""
+    check_recipe(recipe, run)
+    _check_start(recipe, run)
+    try:
+        torch.zeros(1, device=run.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"--device {run.device} cannot be used: {error}") from error
+
+
+def check_recipe(recipe: Recipe, run: Run) -> None:
+    """Raise ModelError for what is wrong in the recipe itself."""
     tracking = f"recipe '{recipe.name}', section tracking"
     parts: dict[str, Callable[[], object]] = {
         "network": lambda: task_of(recipe),
@@ -81,40 +92,58 @@ def check(recipe: Recipe, run: Run) -> None:
             make()
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise ModelError(f"recipe '{recipe.name}', section {name}: {error}") from error
-    if run.backbone is not None and not run.backbone.is_file():
-        raise ModelError(f"{run.backbone}: no such file (--backbone)")
+    task, sampling = task_of(recipe), Sampling(**recipe.sampling)
+    task.check(sampling)
+    run.trainer(recipe.train).require_parts(task.network)
+
+
+def _check_start(recipe: Recipe, run: Run) -> None:
+    """What the weights begin with."""
+    if run.backbone is not None:
+        task_of(recipe).start_from(_weights(run.backbone))
     if run.teacher is not None:
         files = TeacherFiles.at(run.teacher)
+        Teacher(files)
         if recipe.respond and files.head is None:
             raise ModelError(
                 f"recipe '{recipe.name}' learns from a teacher's responses, and {run.teacher} has "
                 "no head; give the folder with both files, or leave out the section respond"
             )
-        sampling = Sampling(**recipe.sampling)
-        if recipe.respond and (sampling.template_size, sampling.search_size) != (TEMPLATE, CROP):
+    if run.teacher is None and run.backbone is None:
+        if TASKS[recipe.tracker].rests:
             raise ModelError(
-                f"recipe '{recipe.name}' learns from a teacher's responses to crops of {TEMPLATE} "
-                f"and {CROP} px, and its own have {sampling.template_size} and "
-                f"{sampling.search_size}; correct template_size and search_size"
+                f"the backbone of '{recipe.name}' is not trained on pairs: give one that is, "
+                "--backbone, or let a teacher train it, --teacher"
             )
+        begun = sorted((run.session.folder / "checkpoints").glob("distil-*.pt"))
+        if run.session.resume and begun:
+            raise ModelError(
+                f"the run in {run.session.folder} began with a teacher ({begun[-1].name}); give "
+                "the same --teacher to go on with it"
+            )
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    """What a file of safetensors holds. Raises ModelError."""
     try:
-        torch.zeros(1, device=run.device)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"--device {run.device} cannot be used: {error}") from error
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read as weights (--backbone): {error}") from error
 
 
 def train(recipe: Recipe, collection: Collection, run: Run) -> Task:
-    """Both stages; finished ones are kept in the run's folder and, with `resume`, not repeated."""
+    """Both stages. With the session's `resume` they go on where they stopped, or are done."""
     folder = run.session.folder
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(run.seed)
     task = task_of(recipe)
-    finished = folder / "network.safetensors"
-    if run.session.resume and finished.exists():
-        load_strictly(task.network, load_file(finished), recipe.name)
-        task.network.eval()
-        return task
-    _start_backbone(task, collection, run, folder / "backbone.safetensors")
+    if run.backbone is not None:
+        task.start_from(_weights(run.backbone))
+    elif run.teacher is not None:
+        files = TeacherFiles.at(run.teacher)
+        distill(task, collection, files, run.trainer(recipe.distil), run.session)
+        task.network.cpu()
+        _save(task.backbone, folder / "backbone.safetensors")
     trainer = run.trainer(recipe.train)
     data: Dataset[Batch] = PairBatches(
         collection, Sampling(**recipe.sampling), trainer.batch, run.seed + PAIRS_SEED
@@ -127,24 +156,13 @@ def train(recipe: Recipe, collection: Collection, run: Run) -> Task:
 
     trainer.run(task.network, data, loss, name=recipe.name, session=run.session)
     task.network.cpu()
-    _save(task.network, finished)
+    _save(task.network, folder / "network.safetensors")
     return task
 
 
 def export(task: Task, stem: Path) -> tuple[str, ...]:
     """Write the graphs STEM.ROLE.onnx and return their roles."""
     return export_network(task.tracker, task.network, task.recipe.tracking, stem)
-
-
-def _start_backbone(task: Task, collection: Collection, run: Run, kept: Path) -> None:
-    """Leave the backbone as distillation made it, now or before."""
-    if run.backbone is not None or (run.session.resume and kept.exists()):
-        task.start_from(load_file(run.backbone or kept))
-    elif run.teacher is not None:
-        trainer = run.trainer(task.recipe.distil)
-        distill(task, collection, TeacherFiles.at(run.teacher), trainer, run.session)
-        task.network.cpu()
-        _save(task.backbone, kept)
 
 
 def _save(network: nn.Module, path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tracker_ros.errors import ModelError
 from tracker_ros.networks.zoo import build_network
 from tracker_ros.training.recipe import Recipe
+from tracker_ros.training.sampling import Sampling
 
 Figures = dict[str, float | Tensor]
 """Named numbers to show: floats, or detached tensors of no dimension."""
@@ -63,6 +64,8 @@ class Task(ABC):
     """Its name in networks.zoo and sot.model."""
     grid: ClassVar[Mapping[str, tuple[Any, ...]]]
     """Tracking values that the held-out tracks choose among, one parameter at a time."""
+    rests: ClassVar[bool] = False
+    """Whether the backbone stays as it begins."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -91,6 +94,22 @@ class Task(ABC):
         1: the coarser one alone.
         """
         return 1
+
+    def check(self, sampling: Sampling) -> None:
+        """Raise ModelError for crops that the network or a teacher does not take."""
+        sizes = (sampling.template_size, sampling.search_size)
+        if self.recipe.respond and (*sizes, sampling.region) != (127, 255, "context"):
+            raise self.refused(sampling, 127, 255, "context", "learns from a teacher's responses")
+
+    def refused(
+        self, sampling: Sampling, template: int, search: int, region: str, why: str
+    ) -> ModelError:
+        """The error for crops that do not fit."""
+        return ModelError(
+            f"recipe '{self.recipe.name}' {why}: its crops have to be {template} and {search} px "
+            f"of region {region}, and are {sampling.template_size} and {sampling.search_size} px "
+            f"of region {sampling.region}; correct the section sampling"
+        )
 
     def start_from(self, state: Mapping[str, Tensor]) -> None:
         """Take the weights of a backbone that another run of this kind has distilled.

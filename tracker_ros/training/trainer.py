@@ -163,6 +163,17 @@ class Trainer:
         backbone = name == "backbone" or name.startswith("backbone.")
         return self.factor(name) == 0 or (backbone and self.frozen(step))
 
+    def require_parts(self, model: nn.Module) -> None:
+        """Raise ModelError for a part with a rate of its own that the network does not have."""
+        names = [name for name, _ in model.named_parameters()]
+        named = ["backbone"] if self.backbone_scale != 1 or self.frozen_until > 0 else []
+        for part in (*named, *self.rates):
+            if not any(name == part or name.startswith(f"{part}.") for name in names):
+                raise ModelError(
+                    f"the rate of '{part}' is given, and the network has no such part; it has "
+                    f"{', '.join(sorted({name.split('.')[0] for name in names}))}"
+                )
+
     def run(
         self,
         model: nn.Module,

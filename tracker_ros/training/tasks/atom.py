@@ -12,6 +12,7 @@ from tracker_ros.errors import ModelError
 from tracker_ros.networks.atom import ATOM, MEAN, STD
 from tracker_ros.training.box_proposals import proposals
 from tracker_ros.training.recipe import Recipe
+from tracker_ros.training.sampling import Sampling
 from tracker_ros.training.task import Batch, Figures, Level, Precision, Task, images_of
 
 BOXES = 16
@@ -24,6 +25,7 @@ class AtomTask(Task):
     """The overlap network. The backbone is frozen: a teacher trains it beforehand."""
 
     tracker = "atom"
+    rests = True
     grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "size_rate": (0.05, 0.1, 0.2, 0.4, 1.0),
         "not_found": (0.15, 0.25),
@@ -39,6 +41,13 @@ class AtomTask(Task):
                 f"recipe '{recipe.name}', section train: batch is {recipe.train['batch']}; ATOM "
                 "normalises what it knows of targets over a batch: take at least 2"
             )
+
+    def check(self, sampling: Sampling) -> None:
+        """Both crops are as large as the tracker's samples, and show as much."""
+        super().check(sampling)
+        size = int(self.recipe.tracking.get("sample", 288))
+        if (sampling.template_size, sampling.search_size, sampling.region) != (size, size, "area"):
+            raise self.refused(sampling, size, size, "area", "trains ATOM")
 
     @property
     def backbone(self) -> nn.Module:

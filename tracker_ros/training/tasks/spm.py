@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tracker_ros.training.recipe import Recipe
+from tracker_ros.training.sampling import Sampling
 from tracker_ros.training.spm_losses import (
     Fine,
     anchors,
@@ -42,6 +43,12 @@ class SPMTask(Task):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self._anchors = anchors()
+
+    def check(self, sampling: Sampling) -> None:
+        """Both crops have 271 px: other sizes lie elsewhere on the maps."""
+        super().check(sampling)
+        if (sampling.template_size, sampling.search_size, sampling.region) != (271, 271, "context"):
+            raise self.refused(sampling, 271, 271, "context", "trains SPM-Tracker")
 
     @property
     def backbone(self) -> nn.Module:

@@ -1,0 +1,72 @@
+"""What a card says of how its weights were made."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tracker_ros import __version__
+from tracker_ros.models.card import file_sha256
+from tracker_ros.training.curves import read_curve
+from tracker_ros.training.teacher import TeacherFiles
+
+SHORT = 12
+"""Digits of a sha256 or a commit that a card shows."""
+
+
+def origins(teacher: Path | None, backbone: Path | None) -> dict[str, str]:
+    """What the weights begin with: name and sha256 of each file."""
+    files: dict[str, Path] = {}
+    if teacher is not None:
+        parts = TeacherFiles.at(teacher)
+        files["teacher"] = parts.backbone
+        if parts.head is not None:
+            files["teacher_head"] = parts.head
+    if backbone is not None:
+        files["backbone"] = backbone
+    return {name: f"{path.name} {file_sha256(path)[:SHORT]}" for name, path in files.items()}
+
+
+def record(
+    recipe: str, folder: Path, batches: Mapping[str, int], device: str, seed: int,
+    begun: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
+    """The card's `training`: recipe, version and commit, steps, time, device, seed, origins.
+
+    folder: of the run; batches: samples of a step of each stage. The time is the sum of all the
+    steps, also of those before an interruption.
+    """
+    steps, minutes = {}, 0.0
+    for path in sorted((folder / "curves").glob("*.csv")):
+        curve = read_curve(path)
+        steps[f"steps_{path.stem.replace('-', '_')}"] = int(curve["step"][-1]) + 1
+        speed = np.maximum(curve["samples_per_second"], 1e-3)
+        minutes += float(np.sum(batches.get(path.stem, 1) / speed)) / 60
+    return {
+        "recipe": recipe, "version": _version(), "seed": seed, **steps,
+        "minutes": round(minutes, 1), "device": _device(device), **begun,
+    }  # fmt: skip
+
+
+def _version() -> str:
+    """Of the package, and the commit where it lies in a git repository."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return __version__
+    return f"{__version__} ({found.stdout.strip()})"
+
+
+def _device(device: str) -> str:
+    if torch.device(device).type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
