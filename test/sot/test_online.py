@@ -10,12 +10,12 @@ from tracker_ros.sot.online import (
     OnlineParameters,
     filter_of,
     first_pictures,
-    mixed,
     principal,
+    shares,
 )
 
 CHANNELS, CELLS, GRID, SIDE = 24, 20, 17, 6.0
-EAGER = OnlineParameters(online_weight=0.5, online_interval=1, online_channels=16)
+EAGER = OnlineParameters(online_weight=0.5, online_interval=1, online_delay=1, online_channels=16)
 
 
 class World:
@@ -87,7 +87,7 @@ def test_a_look_alike_that_is_seen_beside_the_target_is_learnt_to_be_none() -> N
     before = likeness()
     for _ in range(6):
         online.scores(both, GRID)
-        online.learn(0.9, 0, 0, SIDE)
+        online.learn(0.9, 0, 0, SIDE, SIDE)
     assert before > 0.15
     assert likeness() < before / 2
 
@@ -98,11 +98,11 @@ def test_a_frame_of_doubt_drops_what_waited_to_be_learnt() -> None:
     first = online.learnt
     for score in (0.9, 0.1, 0.9, 0.1):  # never sure in two frames in a row
         online.scores(world.shows((world.target, 1, 0)), GRID)
-        online.learn(score, 1, 0, SIDE)
+        online.learn(score, 1, 0, SIDE, SIDE)
     assert online.learnt == first
     for _ in range(2):
         online.scores(world.shows((world.target, 1, 0)), GRID)
-        online.learn(0.9, 1, 0, SIDE)
+        online.learn(0.9, 1, 0, SIDE, SIDE)
     assert online.learnt == first + 1
 
 
@@ -111,12 +111,12 @@ def test_what_covers_the_target_is_not_learnt() -> None:
     online = started(world)
     for _ in range(4):
         online.scores(world.shows((world.target, 0, 0)), GRID)
-        online.learn(0.9, 0, 0, SIDE)
+        online.learn(0.9, 0, 0, SIDE, SIDE)
     kept = online.learnt
     covered = world.shows((world.cover, 0, 0))
     for _ in range(30):  # the Siamese head is taken in, the filter is not
         online.scores(covered, GRID)
-        online.learn(0.9, 0, 0, SIDE)
+        online.learn(0.9, 0, 0, SIDE, SIDE)
     assert online.learnt == kept
     scores = online.scores(world.shows((world.cover, -5, 0), (world.target, 5, 0)), GRID)
     assert peak(scores)[0] > 3
@@ -129,19 +129,21 @@ def test_two_places_that_look_like_the_target_teach_nothing() -> None:
     twins = world.shows((world.target, -5, 0), (world.target, 5, 0))
     for _ in range(5):
         online.scores(twins, GRID)
-        online.learn(0.9, -5, 0, SIDE)
+        online.learn(0.9, -5, 0, SIDE, SIDE)
     assert online.learnt == first
 
 
 def test_the_samples_of_the_first_frame_never_leave() -> None:
     world = World()
-    few = OnlineParameters(online_weight=0.5, online_interval=1, online_memory=5, online_rate=0.4)
+    few = OnlineParameters(
+        online_weight=0.5, online_interval=1, online_delay=1, online_memory=5, online_rate=0.4
+    )
     online = started(world, few)
     for i in range(40):  # it changes into something else, slowly enough to be followed
         share = i / 39
         now = (1 - share) * world.target + share * world.twin
         online.scores(world.shows((now, 0, 0)), GRID)
-        online.learn(0.9, 0, 0, SIDE)
+        online.learn(0.9, 0, 0, SIDE, SIDE)
     assert online.learnt == 5
     scores = online.scores(world.shows((world.target, 4, 4)), GRID)
     assert scores is not None and scores.max() > 0.4
@@ -169,7 +171,7 @@ def test_memory_does_not_grow_over_a_thousand_frames() -> None:
     sizes = []
     for i in range(1000):
         online.scores(shown, GRID)
-        online.learn(0.9, 1, 1, SIDE)
+        online.learn(0.9, 1, 1, SIDE, SIDE)
         if i in (99, 999):
             sizes.append(arrays(online, set()))
     assert sizes[0] == sizes[1] > 10_000
@@ -186,13 +188,13 @@ def test_features_that_are_no_numbers_are_passed_over(value: float) -> None:
     broken[0, 5, 5] = value
     for _ in range(3):
         assert online.scores(broken, GRID) is None
-        online.learn(0.9, 2, 0, SIDE)
+        online.learn(0.9, 2, 0, SIDE, SIDE)
     after = online.scores(good, GRID)
     assert before is not None and after is not None and np.array_equal(before, after)
     unborn = OnlineFilter(EAGER)
     unborn.start([broken], SIDE, GRID)
     assert unborn.scores(good, GRID) is None
-    unborn.learn(0.9, 0, 0, SIDE)
+    unborn.learn(0.9, 0, 0, SIDE, SIDE)
     unborn.start([good], SIDE, GRID)
     assert unborn.scores(good, GRID) is not None
 
@@ -210,7 +212,7 @@ def test_the_same_frames_give_the_same_filter() -> None:
         online = started(world)
         for i in range(6):
             online.scores(world.shows((world.target, i / 3, 0)), GRID)
-            online.learn(0.9, i / 3, 0, SIDE)
+            online.learn(0.9, i / 3, 0, SIDE, SIDE)
         answers.append(online.scores(world.shows((world.target, 0, 4)), GRID))
     once, again = answers
     assert once is not None and again is not None and np.array_equal(once, again)
@@ -221,7 +223,7 @@ def test_another_target_starts_from_nothing() -> None:
     online = started(world)
     for _ in range(5):
         online.scores(world.shows((world.target, 0, 0)), GRID)
-        online.learn(0.9, 0, 0, SIDE)
+        online.learn(0.9, 0, 0, SIDE, SIDE)
     online.start([world.shows((world.twin, 0, 0))], SIDE, GRID)
     fresh = OnlineFilter(EAGER)
     fresh.start([world.shows((world.twin, 0, 0))], SIDE, GRID)
@@ -230,12 +232,12 @@ def test_another_target_starts_from_nothing() -> None:
     assert again is not None and anew is not None and np.array_equal(again, anew)
 
 
-def test_mixing_gives_every_box_of_a_place_the_same_share() -> None:
-    score = np.array([0.2, 0.4, 0.6, 0.8, 0.0, 1.0], np.float32)  # three boxes at each of two
-    online = np.array([[1.0, 0.0]], np.float32)
-    found = mixed(score.copy(), online, 0.25)
-    assert found.tolist() == pytest.approx([0.4, 0.3, 0.7, 0.6, 0.25, 0.75])
-    assert np.array_equal(mixed(score.copy(), None, 0.25), score)
+def test_what_scores_are_multiplied_by_is_1_at_the_highest_answer() -> None:
+    found = shares(np.array([[0.4, 0.0], [0.2, 0.1]], np.float32), 0.8)
+    assert found is not None
+    assert found.tolist() == [pytest.approx([1.0, 0.2]), pytest.approx([0.6, 0.4])]
+    assert shares(None, 0.8) is None
+    assert shares(np.full((2, 2), 0.01, np.float32), 0.8) is None, "it has not seen the target"
 
 
 def test_a_weight_of_nothing_is_no_filter() -> None:

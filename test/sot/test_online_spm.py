@@ -45,7 +45,12 @@ def test_the_filter_has_a_say_and_no_weight_is_no_filter(networks: dict[str, Net
     assert alone == boxes(networks, SPMParameters())[0]
     # Of random weights no frame is sure, so every one is taken for it here.
     eager = SPMParameters(
-        online_weight=0.8, online_interval=1, online_sure=0.0, online_look_alike=1.0
+        online_weight=0.8,
+        online_interval=1,
+        online_delay=1,
+        online_sure=0.0,
+        online_seen=0.0,
+        online_look_alike=1.0,
     )
     both, learnt = boxes(networks, eager)
     assert both != alone

@@ -7,13 +7,19 @@ ATOM's classifier (tracker_ros.sot.atom_classifier), made cheap: the channels ar
 first frame's principal components, so that only the kernel is learnt, by a few steps of conjugate
 gradient at a time. The head still gives the box.
 
+It chooses among what the head proposes: the head's scores are multiplied by what it says, in units
+of its own highest answer. So it can move the choice, and can not raise a score: what is reported,
+and how fast the box's size follows, is the head's.
+
 What was followed is learnt late: a sample waits until the frames after it were sure, too, and is
 dropped where they were not. So what slowly covers the target is not learnt before it is noticed.
+A look-alike beside a target that is surely found is learnt at once.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -38,6 +44,8 @@ FIRST_SHARE = 0.3
 """The first frame's samples never weigh less than this together."""
 APART = 3.0
 """Cells from a peak within which there is no second peak; or half a target, if that is more."""
+LEAST = 0.05
+"""A filter whose highest answer is less has nothing to say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +53,29 @@ class OnlineParameters:
     """Values of the filter, the same in every tracker that has one."""
 
     online_weight: float = 0.0
-    """Share of the filter in the score; the rest is the Siamese head's. 0: there is no filter."""
+    """How far the filter decides where: the head's scores are multiplied by 1 - weight where it
+    says nothing, by 1 at its highest answer. 0: there is no filter."""
     online_channels: int = 32
     """Principal components of the features that the filter looks at."""
     online_regularisation: float = 0.1
-    """Weight of the square of the filter's own values beside the mean squared error."""
+    """Weight of the square of the filter's own values beside the error summed over a map."""
     online_sigma: float = 0.15
     """Of the Gaussian that the filter learns to answer with, in sides of a square target."""
     online_memory: int = 16
     """Samples kept, the first frame's among them."""
     online_rate: float = 0.05
     """Share of a new sample, at first."""
-    online_interval: int = 5
-    """Frames without doubt in a row until another sample is taken, and until it is learnt."""
+    online_interval: int = 2
+    """Sure frames from one sample to the next."""
+    online_delay: int = 5
+    """Samples that are taken before one is learnt: so many intervals it has to stay sure."""
     online_sure: float = 0.5
-    """A frame in which the score or the filter says less than this is one of doubt."""
-    online_look_alike: float = 0.8
-    """So is one in which the filter's second peak is above this share of its first."""
+    """A frame in which the head's score is less is one of doubt."""
+    online_seen: float = 0.25
+    """So is one in which the filter's highest answer is less than this, or is elsewhere."""
+    online_look_alike: float = 0.5
+    """A second answer above this share of the first is a look-alike: learnt at once, at twice the
+    rate, where the target has hardly moved; else a doubt."""
 
 
 def first_pictures(crop: UInt8Image) -> list[UInt8Image]:
@@ -106,7 +120,7 @@ class OnlineFilter:
         self._maps: dict[int, SampleMaps] = {}
         self._sample: Float32 | None = None
         self._scores: Float32 | None = None
-        self._waiting: _Sample | None = None
+        self._waiting: deque[_Sample] = deque()
         self._good = 0
 
     @property
@@ -120,8 +134,9 @@ class OnlineFilter:
         side: that of a square of the target's area, in cells. Features that are no numbers leave
         no filter: the tracker then goes by its Siamese head alone.
         """
-        self._maps, self._waiting, self._good, self._learnt = {}, None, 0, None
+        self._maps, self._learnt = {}, None
         self._sample = self._scores = None
+        self.forget()
         if not all(_power(one) for one in features):
             return
         p, (channels, cells, _), count = self._p, features[0].shape, len(features)
@@ -158,42 +173,40 @@ class OnlineFilter:
         self._sample, self._scores = sample, scores
         return scores
 
-    def learn(self, score: float, x: float, y: float, side: float) -> None:
+    def learn(self, score: float, x: float, y: float, w: float, h: float) -> None:
         """Learn from the frame that `scores` was asked about last, if that is to be trusted.
 
-        score: of the tracker, in [0, 1]; (x, y): where the target was found, in cells from the
-        middle of the crop; side: of a square of its area, in cells. To be called once a frame.
+        score: of the head, in [0, 1]; (x, y): where the target was found, in cells from the middle
+        of the crop; w, h: its sides, in cells. To be called once a frame.
         """
         sample, scores, p = self._sample, self._scores, self._p
-        if sample is None or scores is None or self._learnt is None:
+        if sample is None or scores is None or self._learnt is None or score < p.online_sure:
             self.forget()
             return
-        if not (score >= p.online_sure and self._sees(scores, x, y, side)):
+        peak, second = _peaks(scores, x, y, w, h)
+        if peak < max(p.online_seen, second):
             self.forget()
+            return
+        label = _label(sample.shape[-1], len(scores), x, y, p.online_sigma * math.sqrt(w * h))
+        if second > max(p.online_look_alike * peak, p.online_seen):
+            if abs(x) < w / 2 and abs(y) < h / 2:
+                self._learnt.memory.add(sample, label, 2 * p.online_rate)
+                self._improve(self._learnt, LATER_STEPS)
+            else:
+                self.forget()
             return
         self._good += 1
-        if self._good < p.online_interval:
+        if self._good % p.online_interval:
             return
-        self._good = 0
-        if self._waiting is not None:
-            self._learnt.memory.add(*self._waiting, p.online_rate)
+        self._waiting.append(_Sample(sample, label))
+        if len(self._waiting) > p.online_delay:
+            self._learnt.memory.add(*self._waiting.popleft(), p.online_rate)
             self._improve(self._learnt, LATER_STEPS)
-        label = _label(sample.shape[-1], len(scores), x, y, p.online_sigma * side)
-        self._waiting = _Sample(sample, label)
 
     def forget(self) -> None:
         """Drop what has not been learnt yet: it is no longer sure what it was."""
-        self._waiting, self._good = None, 0
-
-    def _sees(self, scores: Float32, x: float, y: float, side: float) -> bool:
-        """Whether the filter has the target at (x, y), and nothing like it elsewhere."""
-        ticks = np.arange(len(scores)) - (len(scores) - 1) / 2
-        reach = max(APART, side / 2)
-        near = (np.abs(ticks[:, None] - y) <= reach) & (np.abs(ticks - x) <= reach)
-        peak = float(scores.max(initial=0.0, where=near))
-        second = float(scores.max(initial=0.0, where=~near))
-        p = self._p
-        return peak >= p.online_sure and second <= p.online_look_alike * peak
+        self._waiting.clear()
+        self._good = 0
 
     def _improve(self, learnt: _Learnt, steps: int) -> None:
         """Some steps towards the kernels that fit the memory best."""
@@ -214,17 +227,19 @@ def filter_of(parameters: OnlineParameters) -> OnlineFilter | None:
     return OnlineFilter(parameters) if parameters.online_weight > 0 else None
 
 
-def mixed(score: Float32, online: Float32 | None, weight: float) -> Float32:
-    """Scores with the filter's, of share `weight`; as they are where the filter says nothing.
+def shares(scores: Float32 | None, weight: float) -> Float32 | None:
+    """What the head's scores are multiplied by at each place: `scores` in units of the highest.
 
-    score: (k * n,) of k boxes at each of n places; online: of these places, any shape of n.
-    Changes `score` in place.
+    In [1 - weight, 1], of the shape of `scores`. None where the filter says nothing, or so little
+    that it has not seen the target at all.
     """
-    if online is None:
-        return score
-    score *= 1 - weight
-    score.reshape(-1, online.size)[:] += weight * online.ravel()
-    return score
+    if scores is None:
+        return None
+    highest = float(scores.max())
+    if highest < LEAST:
+        return None
+    share: Float32 = scores * np.float32(weight / highest) + np.float32(1 - weight)
+    return share
 
 
 def principal(features: Float32, count: int) -> Float32:
@@ -238,6 +253,15 @@ def principal(features: Float32, count: int) -> Float32:
     chosen: Float64 = vectors[:, ::-1][:, :count].T
     largest = np.take_along_axis(chosen, np.abs(chosen).argmax(1)[:, None], axis=1)
     return np.ascontiguousarray(chosen * np.sign(largest), np.float32)
+
+
+def _peaks(scores: Float32, x: float, y: float, w: float, h: float) -> tuple[float, float]:
+    """The highest score of a target of w x h cells at (x, y), and the highest elsewhere."""
+    ticks = np.arange(len(scores)) - (len(scores) - 1) / 2
+    across, down = np.abs(ticks - x), np.abs(ticks - y)
+    near = (down[:, None] <= max(APART, h / 2)) & (across <= max(APART, w / 2))
+    peak = float(scores.max(initial=0.0, where=near))
+    return peak, float(scores.max(initial=0.0, where=~near))
 
 
 def _power(features: Float32) -> float:

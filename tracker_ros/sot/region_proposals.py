@@ -78,10 +78,18 @@ class Proposals:
             np.exp(out, out=out)
         return out
 
-    def rank(self, score: Float32, penalty: Float32, influence: float) -> Float32:
-        """Penalised score with `influence` of the window, (anchors,)."""
+    def rank(
+        self, score: Float32, penalty: Float32, influence: float, share: Float32 | None = None
+    ) -> Float32:
+        """Penalised score with `influence` of the window, (anchors,).
+
+        share: (cells, cells), what the scores of every place are multiplied by.
+        """
         out, near, _ = self._spare
         np.multiply(penalty, score, out=out)
+        if share is not None:
+            of_places = out.reshape(-1, share.size)
+            of_places *= share.ravel()
         out *= 1 - influence
         np.multiply(self.window, influence, out=near)
         out += near

@@ -20,7 +20,7 @@ from tracker_ros.geometry import (
     on_image,
     square_crop,
 )
-from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, mixed
+from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps, run_alone
 from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.sot.verification import likeness
@@ -125,7 +125,8 @@ class SiamFCTracker(SearchingTracker):
         s = self._state
         estimate, x, y = yield from self._search(image, s.cx, s.cy, self._p.window_influence)
         if self._online is not None:
-            self._online.learn(estimate.evidence.score, x, y, self._cells)
+            cell = s.search_side * STRIDE / INSTANCE
+            self._online.learn(estimate.evidence.score, x, y, s.w / cell, s.h / cell)
         if estimate.evidence.score >= self._p.hold_score:
             self._go_on(estimate)
             return estimate
@@ -140,6 +141,10 @@ class SiamFCTracker(SearchingTracker):
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate."""
         self._go_on(estimate)
+        self.doubt()
+
+    def doubt(self) -> None:
+        """What was followed last may not be the target: nothing of it is learnt."""
         if self._online is not None:
             self._online.forget()
 
@@ -204,12 +209,13 @@ class SiamFCTracker(SearchingTracker):
         peaks = np.array([float(r.max()) for r in up]) * self._penalty
         chosen = int(peaks.argmax())
         raw = responses[chosen]
-        if self._online is not None:
-            online = self._online.scores(features[chosen], GRID)
-            if online is not None:  # both in units of the response to the target itself
-                raw = mixed(raw.copy(), online * self._self_peak, self._p.online_weight)
-                cv2.resize(raw, (RESPONSE, RESPONSE), dst=up[chosen], interpolation=cv2.INTER_CUBIC)
         response = np.subtract(up[chosen], up[chosen].min(), out=self._blend)
+        if self._online is not None:
+            share = shares(self._online.scores(features[chosen], GRID), self._p.online_weight)
+            if share is not None:
+                size = (RESPONSE, RESPONSE)
+                cv2.resize(share, size, dst=self._near, interpolation=cv2.INTER_CUBIC)
+                response *= self._near
         response *= (1 - influence) / (float(response.sum()) + 1e-16)
         response += np.multiply(self._window, influence, out=self._near)
         row, column = divmod(int(response.argmax()), RESPONSE)

@@ -25,7 +25,7 @@ from tracker_ros.geometry import (
     on_image,
     square_crop,
 )
-from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, mixed
+from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps
 from tracker_ros.sot.region_proposals import Proposals, second_peak
 from tracker_ros.sot.tracker import SearchingTracker
@@ -197,8 +197,8 @@ class SiamRPNTracker(SearchingTracker):
         kernels = self._template.run({"template": as_input(crop)})
         if self._online is not None:
             context, near = context_side(box.w, box.h), self._near
-            wide = context * (near.instance / TEMPLATE)
-            crop = subwindow(image, state.cx, state.cy, wide, near.instance, fill)
+            wide, size = context * (near.instance / TEMPLATE), near.instance
+            crop = subwindow(image, state.cx, state.cy, wide, size, fill)
             passes = (near.search.run(near.fill(one)) for one in first_pictures(crop))
             features = [found["feature_0"][0].copy() for found in passes]
             self._online.start(features, state.cells(context), near.proposals.cells)
@@ -216,6 +216,7 @@ class SiamRPNTracker(SearchingTracker):
         found, evidence = yield from self._search(image, before.cx, before.cy, region, influence)
         height, width = image.shape[:2]
         if not all(math.isfinite(value) for value in found.box):
+            self.doubt()
             return Estimate(found.box, evidence)  # told, and not gone on from
         self._learn(before, found, evidence.score)
         if not p.long_term:
@@ -243,6 +244,10 @@ class SiamRPNTracker(SearchingTracker):
         """Go on from the box of an estimate."""
         box = estimate.box
         self._state, self._lost = _State(box.cx, box.cy, box.w, box.h), False
+        self.doubt()
+
+    def doubt(self) -> None:
+        """What was followed last may not be the target: nothing of it is learnt."""
         if self._online is not None:
             self._online.forget()
 
@@ -265,11 +270,10 @@ class SiamRPNTracker(SearchingTracker):
         if self._online is None:
             return
         if self._lost:
-            return self._online.forget()
-        context = context_side(before.w, before.h)
-        cell = context * STRIDE / TEMPLATE
-        x, y = (found.cx - before.cx) / cell, (found.cy - before.cy) / cell
-        self._online.learn(score, x, y, found.cells(context))
+            return self.doubt()
+        cell = context_side(before.w, before.h) * STRIDE / TEMPLATE
+        right, down = found.cx - before.cx, found.cy - before.cy
+        self._online.learn(score, right / cell, down / cell, found.w / cell, found.h / cell)
 
     def _search(
         self, image: UInt8Image, cx: float, cy: float, region: _Search, influence: float
@@ -287,11 +291,12 @@ class SiamRPNTracker(SearchingTracker):
 
         proposals = region.proposals
         score, boxes = proposals.score(maps["cls"]), proposals.boxes(maps["loc"])
+        penalty = proposals.penalty(boxes, s.w * scale, s.h * scale, p.penalty_k)
+        share = None
         if self._online is not None:
             online = self._online.scores(features["feature_0"][0], proposals.cells)
-            score = mixed(score, online, p.online_weight)
-        penalty = proposals.penalty(boxes, s.w * scale, s.h * scale, p.penalty_k)
-        best = int(proposals.rank(score, penalty, influence).argmax())
+            share = shares(online, p.online_weight)
+        best = int(proposals.rank(score, penalty, influence, share).argmax())
         rate = float(penalty[best]) * float(score[best]) * p.lr
         dx, dy, w, h = (float(value) / scale for value in boxes[:, best])
         found = _State(cx + dx, cy + dy, s.w * (1 - rate) + w * rate, s.h * (1 - rate) + h * rate)

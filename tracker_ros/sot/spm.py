@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tracker_ros.engines.network import Network
 from tracker_ros.geometry import MAX_SHARE, Box, UInt8Image, context_side, grey_contrast
-from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, mixed
+from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps
 from tracker_ros.sot.spm_crop import SquareSampler, searched_part
 from tracker_ros.sot.spm_proposals import (
@@ -137,14 +137,15 @@ class SPMTracker(SearchingTracker):
     def following(self, image: UInt8Image) -> Steps[Estimate]:
         """Find the target around where it was last."""
         s = self._state
-        estimate = yield from self._search(image, s.cx, s.cy, self._p.windows_influence)
+        search = self._search(image, s.cx, s.cy, self._p.windows_influence)
+        estimate, middle = yield from search
         if not estimate.is_finite:
+            self.doubt()
             return estimate  # told, and not gone on from
         if self._online is not None:
             box, cell = estimate.box, context_side(s.w, s.h) * STRIDE / TEMPLATE
-            x, y = (box.cx - s.cx) / cell, (box.cy - s.cy) / cell
-            side = _cells(_State(box.cx, box.cy, box.w, box.h), s)
-            self._online.learn(estimate.evidence.score, x, y, side)
+            x, y = (middle[0] - s.cx) / cell, (middle[1] - s.cy) / cell
+            self._online.learn(estimate.evidence.score, x, y, box.w / cell, box.h / cell)
         if estimate.evidence.score >= self._p.max_score_threshold:
             self._go_on(estimate)
             return estimate
@@ -152,11 +153,15 @@ class SPMTracker(SearchingTracker):
 
     def looking(self, image: UInt8Image, cx: float, cy: float) -> Steps[Estimate]:
         """What there is around (cx, cy); the state stays as it is."""
-        return (yield from self._search(image, cx, cy, 0.0))
+        return (yield from self._search(image, cx, cy, 0.0))[0]
 
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate."""
         self._go_on(estimate)
+        self.doubt()
+
+    def doubt(self) -> None:
+        """What was followed last may not be the target: nothing of it is learnt."""
         if self._online is not None:
             self._online.forget()
 
@@ -176,7 +181,10 @@ class SPMTracker(SearchingTracker):
         s = self._state
         self._state = _State(s.cx * sx, s.cy * sy, s.w * sx, s.h * sy)
 
-    def _search(self, image: UInt8Image, cx: float, cy: float, influence: float) -> Steps[Estimate]:
+    def _search(
+        self, image: UInt8Image, cx: float, cy: float, influence: float
+    ) -> Steps[tuple[Estimate, tuple[float, float]]]:
+        """The estimate, and the middle of what was found before it was kept on the image."""
         if self._learnt is None:
             raise RuntimeError("track() before init()")
         p, s = self._p, self._state
@@ -187,13 +195,13 @@ class SPMTracker(SearchingTracker):
         maps = yield Call(self._networks["match"], {name: inputs[name] for name in _MATCHED})
 
         boxes, scores = decoded(self._anchors, deltas_of(maps["bbox"])), foreground(maps["cls"])
+        share = None
         if self._online is not None:
-            online = self._online.scores(features["feature_0"][0], CELLS)
-            each = online if online is None else np.repeat(online, len(RATIOS))
-            scores = mixed(scores, each, p.online_weight)
+            share = shares(self._online.scores(features["feature_0"][0], CELLS), p.online_weight)
+        each = np.ones_like(scores) if share is None else np.repeat(share, len(RATIOS))
         current = _corners(Box.from_center(cx, cy, s.w, s.h))
         chosen = propose(
-            view.in_image(boxes), scores, current,
+            view.in_image(boxes), scores * each, current,
             score_factor=p.score_thresh_factor, nms=p.nms_threshold,
         )  # fmt: skip
         coarse, c = boxes[chosen], scores[chosen]
@@ -208,7 +216,7 @@ class SPMTracker(SearchingTracker):
         moved = decoded(coarse, deltas)
         found = view.in_image(fused(coarse, moved, c, f, p.fm_bbox_influence))
         score = c * (1 - p.fm_score_influence) + f * p.fm_score_influence
-        ranked = score * (1 - influence) + windowed(coarse, INSTANCE) * influence
+        ranked = score * each[chosen] * (1 - influence) + windowed(coarse, INSTANCE) * influence
         best = int(ranked.argmax())
         box = self._blended(found[best], float(score[best]) * p.lr, image)
         part = searched_part(image, view.x, view.y, view.side, INSTANCE)
@@ -218,7 +226,8 @@ class SPMTracker(SearchingTracker):
             size_change=box.area / (s.w * s.h),
             contrast=grey_contrast(part),
         )
-        return Estimate(box, evidence)
+        x1, y1, x2, y2 = (float(value) for value in found[best])
+        return Estimate(box, evidence), ((x1 + x2) / 2, (y1 + y2) / 2)
 
     def _blended(self, found: Float32, rate: float, image: UInt8Image) -> Box:
         """The box found, its size between the last and the new one, its middle on the image.

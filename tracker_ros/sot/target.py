@@ -86,6 +86,8 @@ class Target:
         state, reason = self._monitor.update(evidence, compared=compared)
         if lost and state.visible:
             self._tracker.accept(estimate)
+        elif self._monitor.doubted:
+            self._tracker.doubt()
         self._candidate = estimate.box if lost and not self._monitor.doubted else None
         if state.visible:
             self._box, self._unseen = estimate.box, 0

@@ -50,6 +50,9 @@ class SearchingTracker(ABC):
     def accept(self, estimate: Estimate) -> None:
         """Go on from the box of an estimate of `looking`."""
 
+    def doubt(self) -> None:  # noqa: B027 - most trackers learn nothing while they follow
+        """What was followed last may not be the target: a tracker that learns drops it."""
+
     def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
         """How like the target of the first frame what `box` holds is, in [0, 1].
 
