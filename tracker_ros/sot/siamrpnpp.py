@@ -267,9 +267,7 @@ class SiamRPNTracker(SearchingTracker):
 
     def _learn(self, before: _State, found: _State, score: float) -> None:
         """Let the filter learn the target where it was found, if it was searched near by."""
-        if self._online is None:
-            return
-        if self._lost:
+        if self._online is None or self._lost:
             return self.doubt()
         cell = context_side(before.w, before.h) * STRIDE / TEMPLATE
         right, down = found.cx - before.cx, found.cy - before.cy
