@@ -88,7 +88,10 @@ def test_a_child_that_ended_by_itself_is_left_in_peace(
     assert child.exit_code == 3
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="children are told of it by Linux only")
+@pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="PR_SET_PDEATHSIG, which ends children with their parent, is Linux's alone",
+)
 def test_children_end_when_their_parent_is_killed(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -8,7 +8,6 @@ import pytest
 from tracker_ros.sot.online import (
     OnlineFilter,
     OnlineParameters,
-    filter_of,
     first_pictures,
     principal,
     shares,
@@ -41,7 +40,7 @@ class World:
 
 def started(world: World, parameters: OnlineParameters = EAGER, grid: int = GRID) -> OnlineFilter:
     online = OnlineFilter(parameters)
-    online.start([world.shows((world.target, 0, 0))], SIDE, grid)
+    online.start([world.shows((world.target, 0, 0))], SIDE, SIDE, grid)
     return online
 
 
@@ -192,16 +191,16 @@ def test_features_that_are_no_numbers_are_passed_over(value: float) -> None:
     after = online.scores(good, GRID)
     assert before is not None and after is not None and np.array_equal(before, after)
     unborn = OnlineFilter(EAGER)
-    unborn.start([broken], SIDE, GRID)
+    unborn.start([broken], SIDE, SIDE, GRID)
     assert unborn.scores(good, GRID) is None
     unborn.learn(0.9, 0, 0, SIDE, SIDE)
-    unborn.start([good], SIDE, GRID)
+    unborn.start([good], SIDE, SIDE, GRID)
     assert unborn.scores(good, GRID) is not None
 
 
 def test_features_of_nothing_at_all_leave_no_filter() -> None:
     online = OnlineFilter(EAGER)
-    online.start([np.zeros((CHANNELS, CELLS, CELLS), np.float32)], SIDE, GRID)
+    online.start([np.zeros((CHANNELS, CELLS, CELLS), np.float32)], SIDE, SIDE, GRID)
     assert online.scores(World().shows(), GRID) is None
 
 
@@ -224,9 +223,9 @@ def test_another_target_starts_from_nothing() -> None:
     for _ in range(5):
         online.scores(world.shows((world.target, 0, 0)), GRID)
         online.learn(0.9, 0, 0, SIDE, SIDE)
-    online.start([world.shows((world.twin, 0, 0))], SIDE, GRID)
+    online.start([world.shows((world.twin, 0, 0))], SIDE, SIDE, GRID)
     fresh = OnlineFilter(EAGER)
-    fresh.start([world.shows((world.twin, 0, 0))], SIDE, GRID)
+    fresh.start([world.shows((world.twin, 0, 0))], SIDE, SIDE, GRID)
     shown = world.shows((world.target, 4, 0), (world.twin, -4, 0))
     again, anew = online.scores(shown, GRID), fresh.scores(shown, GRID)
     assert again is not None and anew is not None and np.array_equal(again, anew)
@@ -238,11 +237,6 @@ def test_what_scores_are_multiplied_by_is_1_at_the_highest_answer() -> None:
     assert found.tolist() == [pytest.approx([1.0, 0.2]), pytest.approx([0.6, 0.4])]
     assert shares(None, 0.8) is None
     assert shares(np.full((2, 2), 0.01, np.float32), 0.8) is None, "it has not seen the target"
-
-
-def test_a_weight_of_nothing_is_no_filter() -> None:
-    assert filter_of(OnlineParameters()) is None
-    assert filter_of(OnlineParameters(online_weight=0.1)) is not None
 
 
 def test_principal_directions_are_orthonormal_and_hold_most_of_the_power() -> None:

@@ -15,7 +15,7 @@ from tracker_ros.errors import ModelError
 from tracker_ros.geometry import Box
 from tracker_ros.sot import LoadedModel, load_model, trackers_with_weights
 from tracker_ros.sot.model import PAPERS
-from tracker_ros.sot.online import OnlineFilter, OnlineParameters
+from tracker_ros.sot.online import FilteredTracker, OnlineFilter, OnlineParameters
 from tracker_ros.sot.passes import run_together
 from tracker_ros.track import TrackState
 
@@ -59,7 +59,10 @@ def test_a_weight_of_nothing_leaves_every_box_as_it_is(shipped: LoadedModel) -> 
     off = without.with_tracking(
         {**none, "online_weight": 0.0, "online_interval": 1, "online_sigma": 1.0}
     )
-    assert off.new_tracker()._online is None  # type: ignore[attr-defined]
+    for model, filtered in ((off, False), (weighing(without, 0.1), True)):
+        tracker = model.new_tracker()
+        assert isinstance(tracker, FilteredTracker)
+        assert (tracker._online is not None) == filtered
     assert boxes(off) == boxes(without)
 
 

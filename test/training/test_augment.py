@@ -259,7 +259,7 @@ def test_a_table_of_strength_0_changes_nothing() -> None:
     assert np.array_equal(augment.recoloured(levels, table), levels)
 
 
-def test_strength_0_leaves_a_crop_as_it_is() -> None:
+def test_nothing_switched_on_leaves_a_crop_as_it_is() -> None:
     crop = textured(1)
     for seed in range(20):
-        assert augment.degrade(crop, np.random.default_rng(seed), 0.0) is crop
+        assert augment.degrade(crop, np.random.default_rng(seed), Sampling(**PLAIN)) is crop

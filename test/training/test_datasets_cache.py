@@ -4,13 +4,14 @@ import multiprocessing
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import pytest
 from data_on_disk import HEIGHT, WIDTH, declare, write_collection, write_mot, write_pictures
 
-from tracker_ros.training.datasets.cache import PictureCache
+from tracker_ros.training.datasets.cache import Kept, PictureCache
 from tracker_ros.training.datasets.sources import PictureFile
 from tracker_ros.training.pictures import read_collection
 
@@ -56,8 +57,8 @@ def test_threads_share_a_cache(files: list[PictureFile]) -> None:
     assert cache.bytes == len(cache) * BYTES <= 4 * BYTES
 
 
-def read_in_child(cache: PictureCache, file: PictureFile, answer: object) -> None:
-    answer.send(cache.read(file).shape)  # type: ignore[attr-defined]
+def read_in_child(cache: PictureCache, file: PictureFile, answer: Connection) -> None:
+    answer.send(cache.read(file).shape)
 
 
 def test_a_process_forked_while_a_thread_reads_is_not_held_up(files: list[PictureFile]) -> None:
@@ -102,7 +103,9 @@ def test_a_large_collection_is_decoded_on_demand(
     write_collection(tmp_path)
     monkeypatch.setattr("tracker_ros.training.pictures.CACHE", 2 * BYTES)
     collection = read_collection(tmp_path, progress=False, memory=4 * BYTES)
-    cache = collection.tracks[0].frames[0]._picture.cache  # type: ignore[union-attr]
+    kept = collection.tracks[0].frames[0]._picture
+    assert isinstance(kept, Kept)
+    cache = kept.cache
     assert cache.limit == 2 * BYTES, "eight pictures do not fit: each process keeps fewer"
     for frame in collection.tracks[0].frames:
         assert frame.image.shape == (HEIGHT, WIDTH, 3)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -95,11 +96,11 @@ def test_pictures_that_cannot_be_told_to_lines_drop_the_video(tmp_path: Path) ->
     ids=["cut short", "empty", "another file", "no header"],
 )
 def test_a_damaged_picture_is_found_without_decoding(
-    tmp_path: Path, damage: object, words: str
+    tmp_path: Path, damage: Callable[[bytes], bytes], words: str
 ) -> None:
     write_collection(tmp_path)
     path = tmp_path / "still" / "a.jpg"
-    path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
+    path.write_bytes(damage(path.read_bytes()))
     found = surveyed(tmp_path)
     kind, message = only_fault(found)
     assert kind is Kind.DAMAGED and words in message and str(path) in message
@@ -325,7 +326,9 @@ def test_training_prints_the_same_table_and_goes_on(
     assert "dropped" in err and f"{truth}, line 6" in err
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"no {REAL}")
+@pytest.mark.skipif(
+    not REAL.is_dir(), reason="the footage that this project trains on is not beside the repository"
+)
 def test_the_collection_at_hand_is_clean() -> None:
     found = surveyed(REAL)
     assert found.clean, found.complaints()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -204,10 +205,12 @@ def test_what_cannot_be_decoded_is_left_out_and_said(
         "negative",
     ],
 )
-def test_a_damaged_or_foreign_index_is_refused(original: Path, change: object, words: str) -> None:
+def test_a_damaged_or_foreign_index_is_refused(
+    original: Path, change: Callable[[str], str], words: str
+) -> None:
     index = prepared(original) / "index.json"
     text = index.read_text()
-    index.write_text(change(text))  # type: ignore[operator]
+    index.write_text(change(text))
     assert index.read_text() != text
     with pytest.raises(DataError, match=words):
         read_collection(index.parent, progress=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,7 @@ from tracker_ros.errors import DataError, ModelError, TrackerRosError  # noqa: E
 from tracker_ros.training.session import Session  # noqa: E402
 from tracker_ros.training.trainer import DivergedError, Trainer  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Points:

@@ -1,13 +1,13 @@
-"""Training data, labels, losses and a whole run in small. Needs torch (the train extra)."""
+"""A small collection, the losses, and single-step accuracy. Needs torch (the train extra)."""
 
-import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
+
+from small_collection import write_collection  # noqa: E402
 
 from tracker_ros.anchors import AnchorGrid  # noqa: E402
 from tracker_ros.errors import DataError  # noqa: E402
@@ -18,47 +18,10 @@ from tracker_ros.training.losses import rpn_loss, siamfc_loss  # noqa: E402
 from tracker_ros.training.pictures import Frame, FrameTrack, read_collection  # noqa: E402
 from tracker_ros.training.validation import held_out_pairs  # noqa: E402
 
-RED = (0, 0, 255)
-
-
-def red_rectangle(box: Box) -> np.ndarray:
-    image = np.full((240, 320, 3), (90, 120, 60), np.uint8)
-    cv2.rectangle(
-        image, (int(box.x), int(box.y)), (int(box.x + box.w) - 1, int(box.y + box.h) - 1), RED, -1
-    )
-    return image
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A collection of two tracks, two stills and an unlabelled photograph."""
-    video: dict[str, object] = {}
-    for name in ("kept", "held"):
-        folder = tmp_path / "video" / name
-        folder.mkdir(parents=True)
-        boxes: list[list[float] | None] = []
-        for i in range(30):
-            box = Box(60 + 4 * i, 80, 60, 40)
-            cv2.imwrite(
-                str(folder / f"{i:03d}.jpg"), red_rectangle(box), [cv2.IMWRITE_JPEG_QUALITY, 98]
-            )
-            boxes.append([box.x, box.y, box.w, box.h])
-        boxes[3] = None
-        video[name] = {
-            "frames": [f"{i:03d}.jpg" for i in range(30)],
-            "boxes": boxes,
-            "kind": "made",
-        }
-    (tmp_path / "video.json").write_text(json.dumps(video))
-    (tmp_path / "still").mkdir()
-    cv2.imwrite(str(tmp_path / "still" / "a.jpg"), red_rectangle(Box(100, 100, 50, 50)))
-    (tmp_path / "still.json").write_text(
-        json.dumps({"still/a.jpg": {"wh": [320, 240], "boxes": [[100, 100, 50, 50, "red"]]}})
-    )
-    (tmp_path / "unlabelled").mkdir()
-    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
-    cv2.imwrite(str(tmp_path / "unlabelled" / "n.jpg"), noise)
-    return tmp_path
+    return write_collection(tmp_path)
 
 
 def test_a_collection_is_read_with_absent_targets(data: Path) -> None:

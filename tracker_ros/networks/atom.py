@@ -13,11 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tracker_ros.networks.backbones.resnet18 import PAPER_WIDTHS, ResNet18
+from tracker_ros.networks.backbones.resnet18 import MEAN, PAPER_WIDTHS, STD, ResNet18
 from tracker_ros.networks.prroi import prroi_pool
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of RGB in 0..1, as everything trained on ImageNet with torchvision expects it."""
 SCALES = (1 / 8, 1 / 16)
 """Cells per pixel of layers 2 and 3."""
 REFERENCE_BINS, TEST_BINS = (3, 1), (5, 3)

@@ -31,6 +31,7 @@ import numpy.typing as npt
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.sot.atom_classifier import Linearised, conjugate_gradient
 from tracker_ros.sot.atom_memory import TAPS, Float32, Memory, SampleMaps, pieces_of
+from tracker_ros.sot.tracker import SearchingTracker
 
 Float64 = npt.NDArray[np.float64]
 STRIDE = 8
@@ -128,11 +129,11 @@ class OnlineFilter:
         """Samples in the memory, those of the first frame among them."""
         return self._learnt.memory.count if self._learnt is not None else 0
 
-    def start(self, features: Sequence[Float32], side: float, grid: int) -> None:
+    def start(self, features: Sequence[Float32], w: float, h: float, grid: int) -> None:
         """Learn a target from the features (channels, cells, cells) of `first_pictures`.
 
-        side: that of a square of the target's area, in cells. Features that are no numbers leave
-        no filter: the tracker then goes by its Siamese head alone.
+        w, h: its sides, in cells. Features that are no numbers leave no filter: the tracker then
+        goes by its Siamese head alone.
         """
         self._maps, self._learnt = {}, None
         self._sample = self._scores = None
@@ -142,7 +143,7 @@ class OnlineFilter:
         p, (channels, cells, _), count = self._p, features[0].shape, len(features)
         reduction = principal(features[0], min(p.online_channels, channels))
         memory = Memory(len(reduction), cells, max(p.online_memory, count + 1), FIRST_SHARE)
-        wanted = _label(cells, grid, 0.0, 0.0, p.online_sigma * side)
+        wanted = _label(cells, grid, 0.0, 0.0, p.online_sigma * math.sqrt(w * h))
         memory.start([_reduced(reduction, one) for one in features], [wanted] * count)
         kernels = np.zeros((TAPS, len(reduction)), np.float32)
         learnt = _Learnt(reduction, kernels, memory)
@@ -222,9 +223,16 @@ class OnlineFilter:
             learnt.kernels = learnt.kernels + change
 
 
-def filter_of(parameters: OnlineParameters) -> OnlineFilter | None:
-    """The filter that the parameters ask for, if they do."""
-    return OnlineFilter(parameters) if parameters.online_weight > 0 else None
+class FilteredTracker(SearchingTracker):
+    """A tracker of one target that has a filter, if its parameters ask for one."""
+
+    def __init__(self, parameters: OnlineParameters) -> None:
+        self._online = OnlineFilter(parameters) if parameters.online_weight > 0 else None
+
+    def doubt(self) -> None:
+        """What was followed last may not be the target: nothing of it is learnt."""
+        if self._online is not None:
+            self._online.forget()
 
 
 def shares(scores: Float32 | None, weight: float) -> Float32 | None:

@@ -20,9 +20,8 @@ from tracker_ros.geometry import (
     on_image,
     square_crop,
 )
-from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, shares
+from tracker_ros.sot.online import FilteredTracker, OnlineParameters, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps, run_alone
-from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
@@ -73,12 +72,13 @@ def as_input(crop: UInt8Image) -> Float32:
     return np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1), np.float32)[None]
 
 
-class SiamFCTracker(SearchingTracker):
+class SiamFCTracker(FilteredTracker):
     """One target. Networks: template -> kernel_0; search -> feature_0; both of them -> response."""
 
     roles = ("template", "search", "match")
 
     def __init__(self, networks: Mapping[str, Network], parameters: SiamFCParameters) -> None:
+        super().__init__(parameters)
         self._networks = networks
         self._p = parameters
         half = parameters.scales // 2
@@ -95,7 +95,6 @@ class SiamFCTracker(SearchingTracker):
         self._self_peak = 1.0
         self._state = _State(0, 0, 0, 0, 0)
         self._limits = (0.0, math.inf)
-        self._online = filter_of(parameters)
 
     def init(self, image: UInt8Image, box: Box) -> None:
         """Learn the target in `box`. Raises TargetError when the box cannot be tracked."""
@@ -118,7 +117,8 @@ class SiamFCTracker(SearchingTracker):
             inputs = (as_input(one) for one in first_pictures(crops[middle]))
             passes = (self._networks["search"].run({"search": one}) for one in inputs)
             features = [found["feature_0"][0].copy() for found in passes]
-            self._online.start(features, self._cells, GRID)
+            cell = search_side * STRIDE / INSTANCE
+            self._online.start(features, box.w / cell, box.h / cell, GRID)
 
     def following(self, image: UInt8Image) -> Steps[Estimate]:
         """Find the target around where it was last."""
@@ -142,11 +142,6 @@ class SiamFCTracker(SearchingTracker):
         """Go on from the box of an estimate."""
         self._go_on(estimate)
         self.doubt()
-
-    def doubt(self) -> None:
-        """What was followed last may not be the target: nothing of it is learnt."""
-        if self._online is not None:
-            self._online.forget()
 
     def _go_on(self, estimate: Estimate) -> None:
         box, s = estimate.box, self._state
@@ -188,12 +183,6 @@ class SiamFCTracker(SearchingTracker):
         inputs = {"kernel_0": self._template, **features}
         outputs = yield Call(self._networks["match"], inputs)
         return outputs["response"][:, 0], features["feature_0"], crops
-
-    @property
-    def _cells(self) -> float:
-        """Side of a square of the target's area in cells of the features."""
-        s = self._state
-        return math.sqrt(s.w * s.h) / s.search_side * (INSTANCE / STRIDE)
 
     def _search(
         self, image: UInt8Image, cx: float, cy: float, influence: float

@@ -25,10 +25,9 @@ from tracker_ros.geometry import (
     on_image,
     square_crop,
 )
-from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, shares
+from tracker_ros.sot.online import FilteredTracker, OnlineParameters, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps
 from tracker_ros.sot.region_proposals import Proposals, second_peak
-from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
@@ -108,10 +107,6 @@ class _State:
     def box(self) -> Box:
         return Box.from_center(self.cx, self.cy, self.w, self.h)
 
-    def cells(self, context: float) -> float:
-        """Side of a square of its area in cells of the features, in a crop of that context."""
-        return math.sqrt(self.w * self.h) / context * (TEMPLATE / STRIDE)
-
 
 def subwindow(
     image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: tuple[float, ...]
@@ -155,7 +150,7 @@ class _Search:
         return {"search": self._blob}
 
 
-class SiamRPNTracker(SearchingTracker):
+class SiamRPNTracker(FilteredTracker):
     """One target. Networks: template -> kernels; search -> features; both of them -> cls, loc.
 
     A long-term model has search_wide and match_wide besides, for the larger crop.
@@ -164,6 +159,7 @@ class SiamRPNTracker(SearchingTracker):
     roles = ("template", "search", "match")
 
     def __init__(self, networks: Mapping[str, Network], parameters: SiamRPNParameters) -> None:
+        super().__init__(parameters)
         self._template = networks["template"]
         self._p = parameters
         self._near = self._wide = self._region(networks, "", parameters.instance)
@@ -178,7 +174,6 @@ class SiamRPNTracker(SearchingTracker):
         self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
         self._state = _State(0, 0, 0, 0)
         self._lost = False
-        self._online = filter_of(parameters)
 
     def _region(self, networks: Mapping[str, Network], ending: str, instance: int) -> _Search:
         proposals = Proposals(self._p.cells(instance))
@@ -196,12 +191,12 @@ class SiamRPNTracker(SearchingTracker):
         crop = subwindow(image, state.cx, state.cy, side, TEMPLATE, fill)
         kernels = self._template.run({"template": as_input(crop)})
         if self._online is not None:
-            context, near = context_side(box.w, box.h), self._near
-            wide, size = context * (near.instance / TEMPLATE), near.instance
-            crop = subwindow(image, state.cx, state.cy, wide, size, fill)
+            near, pixel = self._near, context_side(box.w, box.h) / TEMPLATE
+            crop = subwindow(image, state.cx, state.cy, pixel * near.instance, near.instance, fill)
             passes = (near.search.run(near.fill(one)) for one in first_pictures(crop))
             features = [found["feature_0"][0].copy() for found in passes]
-            self._online.start(features, state.cells(context), near.proposals.cells)
+            cell = pixel * STRIDE
+            self._online.start(features, box.w / cell, box.h / cell, near.proposals.cells)
         self._state, self._fill, self._kernels, self._lost = state, fill, kernels, False
 
     def following(self, image: UInt8Image) -> Steps[Estimate]:
@@ -245,11 +240,6 @@ class SiamRPNTracker(SearchingTracker):
         box = estimate.box
         self._state, self._lost = _State(box.cx, box.cy, box.w, box.h), False
         self.doubt()
-
-    def doubt(self) -> None:
-        """What was followed last may not be the target: nothing of it is learnt."""
-        if self._online is not None:
-            self._online.forget()
 
     def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
         """How like the target of the first frame what `box` holds is."""

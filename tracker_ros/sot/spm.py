@@ -5,7 +5,6 @@ Source: specs of SPM-Tracker, section 5.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from tracker_ros.engines.network import Network
 from tracker_ros.geometry import MAX_SHARE, Box, UInt8Image, context_side, grey_contrast
-from tracker_ros.sot.online import OnlineParameters, filter_of, first_pictures, shares
+from tracker_ros.sot.online import FilteredTracker, OnlineParameters, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps
 from tracker_ros.sot.spm_crop import SquareSampler, searched_part
 from tracker_ros.sot.spm_proposals import (
@@ -32,7 +31,6 @@ from tracker_ros.sot.spm_proposals import (
     propose,
     windowed,
 )
-from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
@@ -103,7 +101,7 @@ class _View:
         return np.array((self.x, self.y, self.x, self.y), np.float32)
 
 
-class SPMTracker(SearchingTracker):
+class SPMTracker(FilteredTracker):
     """One target.
 
     Networks: template -> kernels and target; search -> features and map; kernels and features ->
@@ -113,6 +111,7 @@ class SPMTracker(SearchingTracker):
     roles = ("template", "search", "match", "refine")
 
     def __init__(self, networks: Mapping[str, Network], parameters: SPMParameters) -> None:
+        super().__init__(parameters)
         self._networks = networks
         self._p = parameters
         self._anchors = anchor_table()
@@ -120,7 +119,6 @@ class SPMTracker(SearchingTracker):
         self._blob = np.empty((1, 3, INSTANCE, INSTANCE), np.float32)
         self._learnt: Mapping[str, Float32] | None = None
         self._state = _State(0, 0, 0, 0)
-        self._online = filter_of(parameters)
 
     def init(self, image: UInt8Image, box: Box) -> None:
         """Learn the target in `box`. Raises TargetError when the box cannot be tracked."""
@@ -131,14 +129,14 @@ class SPMTracker(SearchingTracker):
         if self._online is not None:  # the blob holds the crop, which is that of a search, too
             crop = self._blob[0].transpose(1, 2, 0).astype(np.uint8)
             features = [self._features(one) for one in first_pictures(crop)]
-            self._online.start(features, _cells(state, state), CELLS)
+            cell = context_side(box.w, box.h) * STRIDE / TEMPLATE
+            self._online.start(features, box.w / cell, box.h / cell, CELLS)
         self._learnt, self._state = learnt, state
 
     def following(self, image: UInt8Image) -> Steps[Estimate]:
         """Find the target around where it was last."""
         s = self._state
-        search = self._search(image, s.cx, s.cy, self._p.windows_influence)
-        estimate, middle = yield from search
+        estimate, middle = yield from self._search(image, s.cx, s.cy, self._p.windows_influence)
         if not estimate.is_finite:
             self.doubt()
             return estimate  # told, and not gone on from
@@ -159,11 +157,6 @@ class SPMTracker(SearchingTracker):
         """Go on from the box of an estimate."""
         self._go_on(estimate)
         self.doubt()
-
-    def doubt(self) -> None:
-        """What was followed last may not be the target: nothing of it is learnt."""
-        if self._online is not None:
-            self._online.forget()
 
     def _go_on(self, estimate: Estimate) -> None:
         box = estimate.box
@@ -197,11 +190,13 @@ class SPMTracker(SearchingTracker):
         boxes, scores = decoded(self._anchors, deltas_of(maps["bbox"])), foreground(maps["cls"])
         share = None
         if self._online is not None:
-            share = shares(self._online.scores(features["feature_0"][0], CELLS), p.online_weight)
-        each = np.ones_like(scores) if share is None else np.repeat(share, len(RATIOS))
+            online = self._online.scores(features["feature_0"][0], CELLS)
+            share = shares(online, p.online_weight)
+        # How each box counts in the choice; the scores that are reported stay the network's.
+        choosing = scores if share is None else scores * np.repeat(share, len(RATIOS))
         current = _corners(Box.from_center(cx, cy, s.w, s.h))
         chosen = propose(
-            view.in_image(boxes), scores * each, current,
+            view.in_image(boxes), choosing, current,
             score_factor=p.score_thresh_factor, nms=p.nms_threshold,
         )  # fmt: skip
         coarse, c = boxes[chosen], scores[chosen]
@@ -216,7 +211,8 @@ class SPMTracker(SearchingTracker):
         moved = decoded(coarse, deltas)
         found = view.in_image(fused(coarse, moved, c, f, p.fm_bbox_influence))
         score = c * (1 - p.fm_score_influence) + f * p.fm_score_influence
-        ranked = score * each[chosen] * (1 - influence) + windowed(coarse, INSTANCE) * influence
+        told = score if share is None else score * share.ravel()[chosen // len(RATIOS)]
+        ranked = told * (1 - influence) + windowed(coarse, INSTANCE) * influence
         best = int(ranked.argmax())
         box = self._blended(found[best], float(score[best]) * p.lr, image)
         part = searched_part(image, view.x, view.y, view.side, INSTANCE)
@@ -259,12 +255,6 @@ class SPMTracker(SearchingTracker):
 
     def _crop(self, image: UInt8Image, view: _View) -> None:
         self._sampler.sample(image, view.x, view.y, view.side, self._blob[0])
-
-
-def _cells(found: _State, searched: _State) -> float:
-    """Side of a square of the area of `found`, in cells of a crop made for `searched`."""
-    context = context_side(searched.w, searched.h)
-    return math.sqrt(found.w * found.h) / context * (TEMPLATE / STRIDE)
 
 
 def _corners(box: Box) -> Float32:

@@ -98,13 +98,8 @@ def noise(image: UInt8Image, rng: Generator) -> UInt8Image:
     return noisy.astype(np.uint8, copy=False)
 
 
-def degrade(
-    image: UInt8Image, rng: Generator, strength: float = 1.0, sampling: Sampling = _USUAL
-) -> UInt8Image:
-    """The independent degradations of one crop of a pair, in the order a camera makes them.
-
-    `strength` is a factor on the probabilities and strengths of `sampling`.
-    """
+def degrade(image: UInt8Image, rng: Generator, sampling: Sampling = _USUAL) -> UInt8Image:
+    """The independent degradations of one crop of a pair, in the order a camera makes them."""
     for share, change in (
         (sampling.blur, blur),
         (sampling.motion_blur, motion_blur),
@@ -112,8 +107,8 @@ def degrade(
         (sampling.noise, noise),
         (sampling.jpeg, jpeg),
     ):
-        if rng.random() < strength * share:
+        if rng.random() < share:
             image = change(image, rng)
-    if strength * sampling.own_colour > 0:
-        image = recoloured(image, colour_table(rng, strength * sampling.own_colour))
+    if sampling.own_colour > 0:
+        image = recoloured(image, colour_table(rng, sampling.own_colour))
     return image

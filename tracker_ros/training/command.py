@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 from pathlib import Path
 
-from tracker_ros.errors import ModelError
-from tracker_ros.models.card import Card, file_sha256
 from tracker_ros.training.recipe import (
     is_famnet,
-    read_recipe,
     recipe_names,
     recipe_path,
 )
 
-LEARNT = ("tracker", "network", "sampling", "distil", "train", "respond")
-"""The sections of a recipe that decide the weights: a run of others is not resumed."""
 EPILOG = """\
 examples:
   ./run train siamrpnpp --data ../data/train --teacher nanotrack_v2/
@@ -107,79 +101,9 @@ def run(args: argparse.Namespace) -> int:
 
     from tracker_ros.training.distributed import joined
     from tracker_ros.training.famnet_command import run_famnet
+    from tracker_ros.training.siamese_command import run_siamese
 
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
     path = recipe_path(args.recipe)
     with joined(args.device):
         return run_famnet(args, path) if is_famnet(path) else run_siamese(args)
-
-
-def run_siamese(args: argparse.Namespace) -> int:
-    """The single-object trackers."""
-    from tracker_ros.training.curves import curves_of, draw_curves
-    from tracker_ros.training.distributed import is_main
-    from tracker_ros.training.pictures import read_collection
-    from tracker_ros.training.record import origins, record
-    from tracker_ros.training.run import Run, check, export, train
-    from tracker_ros.training.session import Session
-    from tracker_ros.training.validation import (
-        choose_tracking,
-        held_out_pairs,
-        thresholds_from_tracks,
-    )
-
-    recipe = read_recipe(args.recipe)
-    names = args.held_out or recipe.held_out
-    folder = args.out or Path("runs") / recipe.name
-    session = Session(folder, resume=args.resume, workers=args.workers)
-    plan = Run(
-        session, device=args.device, precision=args.precision, teacher=args.teacher,
-        backbone=args.backbone, seed=args.seed, scale=args.scale,
-    )  # fmt: skip
-    check(recipe, plan)
-    begun = origins(args.teacher, args.backbone)
-    learnt_from = {
-        **{key: vars(recipe)[key] for key in LEARNT},
-        **begun,
-        "data": args.data.resolve().name,
-        "held out": names,
-    }
-    plan = dataclasses.replace(plan, session=dataclasses.replace(session, recipe=learnt_from))
-    if not names:
-        raise ModelError(
-            f"recipe '{recipe.name}' holds no track out; name some with --held-out: "
-            "they choose the tracking values"
-        )
-    collection, held_out = read_collection(args.data, progress=is_main()).split(names)
-    task = train(recipe, collection, plan)
-    if not is_main():
-        return 0
-    draw_curves(curves_of([folder]), folder / "curves.png")
-    export(task, folder / "weights" / recipe.name)
-    declared = [f"{name} ({licence})" for name, licence in collection.licences.items()]
-    taught = [f"distilled from {begun['teacher']}"] if args.teacher else []
-    batches = {"distil": plan.trainer(recipe.distil).batch}
-    batches[recipe.name] = plan.trainer(recipe.train).batch
-    made = record(args.recipe, folder, batches, args.device, args.seed, begun)
-    card = Card(
-        recipe.name, recipe.tracker, recipe.paper, recipe.backbone, args.licence,
-        tuple(args.trained_on or [*declared, *taught]), graphs_of(recipe.name, folder),
-        network=recipe.network, tracking=recipe.tracking, training=made,
-    )  # fmt: skip
-    path = folder / f"{recipe.name}.yaml"
-    path.write_text(card.as_yaml())
-    tracking, auc = choose_tracking(path, recipe.tracking, task.grid, held_out)
-    monitor = thresholds_from_tracks(path, tracking, held_out)
-    card = dataclasses.replace(card, tracking=tracking, monitor=monitor)
-    path.write_text(card.as_yaml())
-    measured = {"held_out_tracks_auc": auc, **held_out_pairs(path, held_out)}
-    path.write_text(dataclasses.replace(card, measured=measured).as_yaml())
-    print(f"card: {path}\ntracking: {tracking}\nmonitor: {monitor}\nmeasured: {measured}")
-    return 0
-
-
-def graphs_of(name: str, folder: Path) -> dict[str, str]:
-    """Role -> sha256 of the graphs that a run has exported."""
-    graphs = sorted((folder / "weights").glob(f"{name}.*.onnx"))
-    roles = [graph.name.removeprefix(f"{name}.").removesuffix(".onnx") for graph in graphs]
-    return dict(zip(roles, map(file_sha256, graphs), strict=True))

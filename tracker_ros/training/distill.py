@@ -11,24 +11,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.training import augment
 from tracker_ros.training.distributed import of_main, rank
-from tracker_ros.training.pairs import crop_transform, warp
 from tracker_ros.training.pictures import Collection, Frame, Still
 from tracker_ros.training.session import Session
 from tracker_ros.training.task import Figures, Level, Task, images_of
 from tracker_ros.training.teacher import CROP, STRIDES, Teacher, TeacherFiles
 from tracker_ros.training.trainer import Trainer
+from tracker_ros.training.views import crop_transform, warp
 
 Generator = np.random.Generator
 Taught = tuple[Tensor, Tensor, Tensor]
 """Crops (B, 255, 255, 3) uint8 BGR, and the teacher's maps (B, C, 32, 32) and (B, C, 16, 16)."""
 FROM_TRACKS = 0.2
 """Share of the crops that show frames of tracks, of which there are many alike."""
+GREY = 0.15
+"""Share of the crops without colour."""
 SMALLEST = 70.0
 """Side of the smallest part of a picture that becomes a crop, in pixels."""
 FINE, MAGNITUDE = 0.4, 0.25
@@ -47,8 +49,9 @@ class TaughtCrops(Dataset[Taught]):
             raise DataError("there is nothing to draw crops from: the data hold no picture")
 
     def __getitem__(self, step: int) -> Taught:
-        cv2.setNumThreads(0)
-        if self._teacher is None:  # in the data worker: a session does not survive a fork
+        if get_worker_info() is not None:
+            cv2.setNumThreads(0)  # the workers are the threads
+        if self._teacher is None:
             self._teacher = Teacher(self._files)
         rng = np.random.default_rng((self._seed, step, rank()))
         crops = [self.draw(rng) for _ in range(self._batch)]
@@ -74,11 +77,9 @@ class TaughtCrops(Dataset[Taught]):
             bool(rng.random() < 0.5), CROP,
         )  # fmt: skip
         crop = warp(picture.image, transform, CROP, None if rng.random() < 0.5 else picture.mean)
-        crop = cv2.LUT(crop, augment.colour_table(rng, 1.0)).astype(np.uint8, copy=False)
-        crop = augment.degrade(crop, rng, 1.0)
-        if rng.random() < 0.15:
-            crop = np.repeat(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[..., None], 3, 2)
-        return crop
+        crop = augment.recoloured(crop, augment.colour_table(rng, 1.0))
+        crop = augment.degrade(crop, rng)
+        return augment.grey(crop) if rng.random() < GREY else crop
 
 
 def at_cells(level: Level, stride: int, cells: int) -> tuple[Tensor, slice]:
@@ -128,11 +129,15 @@ def distill(
 
     A backbone of one map learns the teacher's coarser one, a backbone of two both.
     """
-    data = TaughtCrops(collection, files, trainer.batch, trainer.seed)
+
+    def crops() -> TaughtCrops:
+        return TaughtCrops(collection, files, trainer.batch, trainer.seed)
+
     count = task.levels_taught
     strides = STRIDES[-count:]
-    # The same in all processes, which draw different crops.
-    scales = of_main(lambda: _scales(data, trainer.steps, count))
+    # The same in all processes, which draw different crops; and by a data set of its own: a
+    # teacher that has run here would not survive being forked into the workers.
+    scales = of_main(lambda: _scales(crops(), trainer.steps, count))
     with torch.no_grad():
         ours = [level.features.shape[1] for level in task.levels(torch.zeros(1, 3, CROP, CROP))]
     widths = (int(mean.shape[1]) for mean, _ in scales)
@@ -160,4 +165,4 @@ def distill(
             figures[f"cosine{stride}"] = cosine.detach()
         return total, figures
 
-    return trainer.run(student, data, loss, name="distil", session=session)
+    return trainer.run(student, crops(), loss, name="distil", session=session)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from tracker_ros.errors import DataError, ModelError
+from tracker_ros.models.card import Card
 from tracker_ros.networks.famnet import FAMNet
 from tracker_ros.training import distributed
 from tracker_ros.training.famnet import (
@@ -28,6 +27,7 @@ from tracker_ros.training.famnet import (
 )
 from tracker_ros.training.footage import CellReader, Film
 from tracker_ros.training.pictures import Collection, read_collection
+from tracker_ros.training.record import graphs_of, origins, record
 from tracker_ros.training.session import Session
 from tracker_ros.training.trainer import Trainer
 
@@ -76,7 +76,7 @@ def _told(recipe: FamnetRecipe, held_out: list[str], args: argparse.Namespace) -
         "recipe": vars(recipe),
         "data": args.data.resolve().name,
         "sequences": args.sequences and args.sequences.resolve().name,
-        "backbone": hashlib.sha256(args.backbone.read_bytes()).hexdigest()[:12],
+        **origins(None, args.backbone),
         "held out": held_out,
     }
 
@@ -143,23 +143,15 @@ def _write_card(
     recipe: FamnetRecipe, network: FAMNet, folder: Path, measured: dict[str, float],
     args: argparse.Namespace,
 ) -> Path:  # fmt: skip
-    stem = folder / "weights" / recipe.name
-    section = export(network, recipe, stem)
-    files = {
-        path.suffixes[0][1:]: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(stem.parent.glob(f"{recipe.name}.*.onnx"))
-    }
-    card = folder / f"{recipe.name}.yaml"
-    content = {
-        "name": recipe.name,
-        "tracker": recipe.tracker,
-        "paper": recipe.paper,
-        "backbone": recipe.backbone,
-        "licence": args.licence,
-        "trained_on": args.trained_on or [args.data.resolve().name],
-        "files": files,
-        "network": section,
-        "measured": measured,
-    }
-    card.write_text(yaml.safe_dump(content, sort_keys=False, width=100))
-    return card
+    section = export(network, recipe, folder / "weights" / recipe.name)
+    batches = {recipe.name: int(recipe.train["batch"])}
+    begun = origins(None, args.backbone)
+    card = Card(
+        recipe.name, recipe.tracker, recipe.paper, recipe.backbone, args.licence,
+        tuple(args.trained_on or [args.data.resolve().name]), graphs_of(recipe.name, folder),
+        network=section, measured=measured,
+        training=record(args.recipe, folder, batches, args.device, args.seed, begun),
+    )  # fmt: skip
+    path = folder / f"{recipe.name}.yaml"
+    path.write_text(card.as_yaml())
+    return path

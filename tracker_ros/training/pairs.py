@@ -29,15 +29,12 @@ from tracker_ros.training.views import (
     Subject,
     View,
     box_in,
-    crop_transform,
     middle_of,
     mirrored_in,
     transform_of,
     warp,
     zoom_of,
 )
-
-__all__ = ["Pair", "PairBatches", "PairSampler", "Sampling", "crop_transform", "warp"]
 
 Generator = np.random.Generator
 PATCH = 96
@@ -164,7 +161,7 @@ class PairSampler:
             search = augment.recoloured(search, night)
             if rng.random() < 0.5:
                 template = augment.recoloured(template, night)
-        template, search = (augment.degrade(c, rng, 1.0, s) for c in (template, search))
+        template, search = (augment.degrade(c, rng, s) for c in (template, search))
         if rng.random() < s.grey:
             template, search = augment.grey(template), augment.grey(search)
         return template, search

@@ -82,17 +82,18 @@ def prepare(
     """Write a collection as prepared data to a folder that is not there yet.
 
     size: longest side of a crop. whole: tracks that are kept as they are, which a tracker can run
-    through. The folder is there whole or not at all: until then it has `.part` after its name,
-    and what a killed run left there is thrown away. Raises DataError.
+    through; other tracks of the same footage are left out. The folder is there whole or not at
+    all: until then it has `.part` after its name, and what a killed run left there is thrown away.
+    Raises DataError.
     """
-    collection.split(list(whole))
+    rest, held = collection.split(list(whole))
     if out.exists():
         raise DataError(f"{out} is there already; remove it, or name another folder")
     part = out.with_name(f"{out.name}.part")
     _clear(part)
     done = Preparation()
-    total = sum(len(t.visible) for t in collection.tracks) + len(collection.stills)
-    total += len(collection.unlabelled)
+    chosen = [*rest.tracks, *held]
+    total = sum(len(t.visible) for t in chosen) + len(rest.stills) + len(rest.unlabelled)
     try:
         part.mkdir(parents=True)
         with (
@@ -112,7 +113,7 @@ def prepare(
                 return found
 
             tracks: list[dict[str, Any]] = []
-            for track in collection.tracks:
+            for track in chosen:
                 cut = frame_as_it_is if track.name in whole or not track.whole else frame_crop
                 frames = [track.frames[index] for index in track.visible]
                 pictures = rows(partial(cut, size=size), frames)
@@ -124,8 +125,8 @@ def prepare(
                             "whole": kept, "pictures": pictures,
                         }
                     )  # fmt: skip
-            stills = rows(partial(still_crops, size=size), collection.stills)
-            stills += rows(photograph, collection.unlabelled)
+            stills = rows(partial(still_crops, size=size), rest.stills)
+            stills += rows(photograph, rest.unlabelled)
         index = {
             "format": FORMAT,
             "version": VERSION,

@@ -33,6 +33,13 @@ def origins(teacher: Path | None, backbone: Path | None) -> dict[str, str]:
     return {name: f"{path.name} {file_sha256(path)[:SHORT]}" for name, path in files.items()}
 
 
+def graphs_of(name: str, folder: Path) -> dict[str, str]:
+    """Role -> sha256 of the graphs of a model that a run has exported to its folder."""
+    graphs = sorted((folder / "weights").glob(f"{name}.*.onnx"))
+    roles = [graph.name.removeprefix(f"{name}.").removesuffix(".onnx") for graph in graphs]
+    return dict(zip(roles, map(file_sha256, graphs), strict=True))
+
+
 def record(
     recipe: str, folder: Path, batches: Mapping[str, int], device: str, seed: int,
     begun: Mapping[str, str],

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -20,15 +20,17 @@ from tracker_ros.sot.model import PAPERS
 from tracker_ros.sot.ranges import checked
 from tracker_ros.training.distill import distill
 from tracker_ros.training.distributed import is_main
-from tracker_ros.training.pairs import PairBatches, Sampling
+from tracker_ros.training.pairs import PairBatches
 from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import Recipe
+from tracker_ros.training.sampling import Sampling
 from tracker_ros.training.session import Session
 from tracker_ros.training.task import Batch, Figures, Task
 from tracker_ros.training.tasks import TASKS
 from tracker_ros.training.teacher import TaughtPairs, Teacher, TeacherFiles
 from tracker_ros.training.trainer import Trainer
 
+T = TypeVar("T")
 PAIRS_SEED = 1000
 """Added to the seed of the run, so that pairs are not drawn as the crops of distillation are."""
 
@@ -68,39 +70,37 @@ def task_of(recipe: Recipe) -> Task:
 
 def check(recipe: Recipe, run: Run) -> None:
     """Raise ModelError for what would stop the run later: before anything takes its time."""
-    check_recipe(recipe, run)
-    _check_start(recipe, run)
+    _check_start(check_recipe(recipe, run), run)
     try:
         torch.zeros(1, device=run.device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"--device {run.device} cannot be used: {error}") from error
 
 
-def check_recipe(recipe: Recipe, run: Run) -> None:
-    """Raise ModelError for what is wrong in the recipe itself."""
-    tracking = f"recipe '{recipe.name}', section tracking"
-    parts: dict[str, Callable[[], object]] = {
-        "network": lambda: task_of(recipe),
-        "sampling": lambda: Sampling(**recipe.sampling),
-        "distil": lambda: run.trainer(recipe.distil),
-        "train": lambda: run.trainer(recipe.train),
-        "respond": lambda: float(recipe.respond.get("weight", 0)),
-        "tracking": lambda: checked(PAPERS[recipe.tracker].parameters, recipe.tracking, tracking),
-    }
-    for name, make in parts.items():
+def check_recipe(recipe: Recipe, run: Run) -> Task:
+    """Raise ModelError for what is wrong in the recipe itself; its network, untrained."""
+
+    def made(section: str, make: Callable[[], T]) -> T:
         try:
-            make()
+            return make()
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise ModelError(f"recipe '{recipe.name}', section {name}: {error}") from error
-    task, sampling = task_of(recipe), Sampling(**recipe.sampling)
-    task.check(sampling)
-    run.trainer(recipe.train).require_parts(task.network)
+            raise ModelError(f"recipe '{recipe.name}', section {section}: {error}") from error
+
+    task = made("network", lambda: task_of(recipe))
+    made("respond", lambda: float(recipe.respond.get("weight", 0)))
+    made("sampling", lambda: task.check(Sampling(**recipe.sampling)))
+    made("distil", lambda: run.trainer(recipe.distil))
+    made("train", lambda: run.trainer(recipe.train)).require_parts(task.network)
+    where = f"recipe '{recipe.name}', section tracking"
+    made("tracking", lambda: checked(PAPERS[recipe.tracker].parameters, recipe.tracking, where))
+    return task
 
 
-def _check_start(recipe: Recipe, run: Run) -> None:
+def _check_start(task: Task, run: Run) -> None:
     """What the weights begin with."""
+    recipe = task.recipe
     if run.backbone is not None:
-        task_of(recipe).start_from(_weights(run.backbone))
+        task.start_from(_weights(run.backbone))
     if run.teacher is not None:
         files = TeacherFiles.at(run.teacher)
         Teacher(files)
@@ -110,7 +110,7 @@ def _check_start(recipe: Recipe, run: Run) -> None:
                 "no head; give the folder with both files, or leave out the section respond"
             )
     if run.teacher is None and run.backbone is None:
-        if TASKS[recipe.tracker].rests:
+        if task.rests:
             raise ModelError(
                 f"the backbone of '{recipe.name}' is not trained on pairs: give one that is, "
                 "--backbone, or let a teacher train it, --teacher"

@@ -41,10 +41,6 @@ def mean_auc(model: LoadedModel, tracks: list[FrameTrack]) -> float:
     return float(np.mean([success_auc(follow(model, track)) for track in tracks]))
 
 
-def _with_tracking(model: LoadedModel, values: Mapping[str, Any]) -> LoadedModel:
-    return model.with_tracking({**model.card.tracking, **values})
-
-
 def choose_tracking(
     card: Path,
     start: Mapping[str, Any],
@@ -62,17 +58,15 @@ def choose_tracking(
     for key, value in tqdm(trials, desc="choosing tracking values", unit="trial"):
         if chosen.get(key) == value:
             continue
-        auc = mean_auc(_with_tracking(model, {**chosen, key: value}), tracks)
+        auc = mean_auc(model.with_tracking({**chosen, key: value}), tracks)
         if auc > best:
             best, chosen = auc, {**chosen, key: value}
     return chosen, round(best, 4)
 
 
-def thresholds_from_tracks(
-    card: Path, tracking: Mapping[str, Any], tracks: list[FrameTrack]
-) -> dict[str, float]:
+def thresholds_from_tracks(card: Path, tracks: list[FrameTrack]) -> dict[str, float]:
     """The card's `monitor`, as `tracker_ros calibrate` chooses it. One track alone: none of it."""
-    model = _with_tracking(load_model(str(card)), tracking)
+    model = load_model(str(card))
     films = [film_of_track(track) for track in tracks]
     try:
         with tqdm(total=frames_of(films), desc="choosing thresholds", unit="frame") as bar:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 PAPER_WIDTHS = (64, 64, 128, 256)
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of RGB in 0..1, as everything trained on ImageNet with torchvision expects it."""
 
 
 class BasicBlock(nn.Module):
@@ -66,10 +68,6 @@ def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(BasicBlock(inputs, outputs, stride), BasicBlock(outputs, outputs, 1))
 
 
-MEAN_BGR, STD_BGR = (0.406, 0.456, 0.485), (0.225, 0.224, 0.229)
-"""ImageNet's, as everything trained with torchvision expects it."""
-
-
 class PictureResNet18(nn.Module):
     """The same of images (B, 3, H, W), BGR in 0..255."""
 
@@ -77,7 +75,7 @@ class PictureResNet18(nn.Module):
         super().__init__()
         self.stages = ResNet18(widths)
         self.out_channels = (widths[2], widths[3])
-        mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) * 255 for v in (MEAN_BGR, STD_BGR))
+        mean, std = (torch.tensor(v[::-1]).reshape(1, 3, 1, 1) * 255 for v in (MEAN, STD))
         self.register_buffer("_mean", mean, persistent=False)
         self.register_buffer("_std", std, persistent=False)
 

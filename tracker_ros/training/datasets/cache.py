@@ -28,11 +28,8 @@ class PictureCache:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def __getstate__(self) -> int:
-        return min(self.limit, CACHE)  # a process that was not forked decodes for itself
-
-    def __setstate__(self, limit: int) -> None:
-        self.__init__(limit)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[type[PictureCache], tuple[int]]:
+        return PictureCache, (min(self.limit, CACHE),)  # a process not forked decodes for itself
 
     def read(self, source: Source) -> UInt8:
         """The picture, read-only. Raises DataError when it cannot be decoded."""

@@ -42,8 +42,8 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFile:
-    """A JPEG or PNG file. Its EXIF orientation is ignored, as boxes of COCO ask for."""
+class _File:
+    """A JPEG or PNG file."""
 
     path: str
     mapped = False
@@ -55,24 +55,19 @@ class PictureFile:
         """From the header; a file whose end is missing is refused too."""
         return picture_size(Path(self.path))
 
+
+@dataclass(frozen=True, slots=True)
+class PictureFile(_File):
+    """A picture. Its EXIF orientation is ignored, as boxes of COCO ask for."""
+
     def read(self) -> UInt8:
         """BGR."""
         return _decoded(self.path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 @dataclass(frozen=True, slots=True)
-class MaskFile:
+class MaskFile(_File):
     """A grey picture: the object is white, or 1."""
-
-    path: str
-    mapped = False
-
-    def __str__(self) -> str:
-        return self.path
-
-    def size(self) -> Size:
-        """From the header."""
-        return picture_size(Path(self.path))
 
     def read(self) -> UInt8:
         """0 to 255."""
@@ -81,19 +76,10 @@ class MaskFile:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectMask:
+class ObjectMask(_File):
     """One object of a PNG file whose pixels are numbers of objects."""
 
-    path: str
     number: int
-    mapped = False
-
-    def __str__(self) -> str:
-        return self.path
-
-    def size(self) -> Size:
-        """From the header."""
-        return picture_size(Path(self.path))
 
     def read(self) -> UInt8:
         """0 and 255."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tracker_ros.errors import ModelError
-from tracker_ros.networks.atom import ATOM, MEAN, STD
+from tracker_ros.networks.atom import ATOM
 from tracker_ros.training.box_proposals import proposals
 from tracker_ros.training.recipe import Recipe
 from tracker_ros.training.sampling import Sampling
@@ -56,13 +56,8 @@ class AtomTask(Task):
         return backbone
 
     def levels(self, images: Tensor) -> tuple[Level, ...]:
-        """Layers 2 and 3; the network takes RGB.
-
-        The rest of it need not be where the images and the backbone are, as a distillation moves
-        that one alone.
-        """
-        mean, std = (images.new_tensor(v).reshape(1, 3, 1, 1) * 255 for v in (MEAN, STD))
-        second, third = self.backbone((images.flip(1) - mean) / std)
+        """Layers 2 and 3; the network takes RGB."""
+        second, third = self.network.features(images.flip(1))
         return Level(second, 8, 0.0), Level(third, 16, 0.0)
 
     @property
