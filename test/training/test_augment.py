@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup
 
 from tracker_ros.geometry import Box  # noqa: E402
 from tracker_ros.training import augment  # noqa: E402
-from tracker_ros.training.pairs import Pair, PairSampler, Sampling  # noqa: E402
+from tracker_ros.training.pairs import Pair, PairSampler  # noqa: E402
 from tracker_ros.training.pictures import Collection, Frame, FrameTrack, Still  # noqa: E402
-from tracker_ros.training.sampling import AUGMENTATIONS, PLAIN, SHARES  # noqa: E402
+from tracker_ros.training.sampling import AUGMENTATIONS, PLAIN, SHARES, Sampling  # noqa: E402
 
 OFF = Sampling(video=1, still=0, patch=0, **PLAIN)
 PLACES = {

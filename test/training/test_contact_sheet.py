@@ -23,9 +23,12 @@ from tracker_ros.training.contact_sheet import (  # noqa: E402
     WORDS,
     contact_sheet,
 )
-from tracker_ros.training.pairs import Sampling  # noqa: E402
 from tracker_ros.training.pictures import Collection, Frame, FrameTrack, Still  # noqa: E402
-from tracker_ros.training.sampling import AUGMENTATIONS, PLAIN  # noqa: E402
+from tracker_ros.training.sampling import (  # noqa: E402
+    AUGMENTATIONS,
+    PLAIN,
+    Sampling,
+)
 
 
 @pytest.fixture(scope="module")

@@ -7,92 +7,36 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
 
+from ellipses import (  # noqa: E402
+    ONLY_STILL,
+    ONLY_VIDEO,
+    draws,
+    edges,
+    ellipse,
+    noise,
+    overlap,
+    red_edges,
+    still,
+    track,
+)
 from torch.utils.data import DataLoader  # noqa: E402
 
 from tracker_ros.errors import DataError, ModelError  # noqa: E402
 from tracker_ros.geometry import Box  # noqa: E402
-from tracker_ros.training.pairs import Pair, PairBatches, PairSampler, Sampling  # noqa: E402
+from tracker_ros.training.pairs import PairBatches, PairSampler  # noqa: E402
 from tracker_ros.training.pictures import Collection, Frame, FrameTrack, Still  # noqa: E402
-from tracker_ros.training.sampling import AUGMENTATIONS, PLAIN  # noqa: E402
-from tracker_ros.training.targets import Targets  # noqa: E402
+from tracker_ros.training.sampling import AUGMENTATIONS, PLAIN, Sampling  # noqa: E402
 from tracker_ros.training.task import Batch  # noqa: E402
 
-GROUND = (90, 120, 60)
-RED = (0, 0, 255)
-SQUARE = Box(100, 100, 50, 50)
-ONLY_VIDEO = {"video": 1, "still": 0, "patch": 0}
-ONLY_STILL = {"video": 0, "still": 1, "patch": 0}
 GEOMETRY = {
     "shift": 40, "scale": 0.2, "scale_spread": 0.1, "stretch": 0.1, "flip": 0.5, "rotate": 20,
     "perspective": 0.1, "still_rotate": 20, "still_perspective": 0.1,
 }  # fmt: skip
 
 
-def ellipse(box: Box, colour: tuple[int, int, int] = RED) -> np.ndarray:
-    """A picture of 320x240 with an ellipse that fills a box."""
-    image = np.full((240, 320, 3), GROUND, np.uint8)
-    y, x = np.mgrid[0:240, 0:320] + 0.5
-    inside = ((x - box.cx) / (box.w / 2)) ** 2 + ((y - box.cy) / (box.h / 2)) ** 2 <= 1
-    image[inside] = colour
-    return image
-
-
-def noise(seed: int = 0, width: int = 200, height: int = 200) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
-
-
-def red_mask(image: np.ndarray) -> np.ndarray:
-    return np.where(image[..., 2].astype(int) - image[..., 0] > 60, 255, 0).astype(np.uint8)
-
-
-def track(
-    name: str = "red", *, masks: bool = False, frames: int = 20, **more: object
-) -> FrameTrack:
-    """An ellipse that goes to the right; in frame 3 it is not there."""
-    made = []
-    for i in range(frames):
-        box = Box(60 + 4 * i, 80, 60, 40)
-        image = ellipse(box)
-        mask = red_mask(image) if masks else None
-        made.append(Frame(image, None if i == 3 else box, mask))
-    return FrameTrack(name, tuple(made), **more)
-
-
-def still(box: Box = SQUARE, *more: Box, mask: bool = False) -> Still:
-    image = ellipse(box)
-    for i, other in enumerate(more):
-        red = ellipse(other, (255 - 40 * i, 0, 0))
-        image = np.where((red == GROUND).all(-1, keepdims=True), image, red)
-    masks = (red_mask(image), *(None for _ in more)) if mask else ()
-    return Still(image, (box, *more), masks=masks)
-
-
 @pytest.fixture
 def collection() -> Collection:
     return Collection([track(), track("cut", masks=True)], [still()], [Still(noise(), ())])
-
-
-def draws(collection: Collection, sampling: Sampling, count: int = 30) -> list[Pair]:
-    sampler = PairSampler(collection, sampling)
-    return [sampler.draw(np.random.default_rng((7, i))) for i in range(count)]
-
-
-def edges(box: tuple[float, float, float, float]) -> np.ndarray:
-    """Left, top, right, bottom."""
-    cx, cy, w, h = box
-    return np.array([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2])
-
-
-def red_edges(crop: np.ndarray) -> np.ndarray:
-    """Left, top, right and bottom of all that is red."""
-    ys, xs = np.nonzero(red_mask(crop))
-    return np.array([xs.min() - 0.5, ys.min() - 0.5, xs.max() + 0.5, ys.max() + 0.5])
-
-
-def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of left, top, right, bottom."""
-    boxes = [Box(b[0], b[1], b[2] - b[0], b[3] - b[1]) for b in (one, other)]
-    return boxes[0].iou(boxes[1])
 
 
 def batches(collection: Collection, steps: range, workers: int = 0) -> list[Batch]:
@@ -213,91 +157,6 @@ def test_tracks_are_drawn_by_weight_and_frames_within_the_gap() -> None:
 
     assert 20 < max(gaps()) <= 30
     assert max(gaps(max_gap=4)) == 4
-
-
-def test_a_negative_pair_shows_two_different_targets() -> None:
-    blue = Still(ellipse(Box(100, 100, 50, 50), (255, 0, 0)), (Box(100, 100, 50, 50),))
-    made = Collection([], [still(), blue])
-    sampling = Sampling(**{**PLAIN, **ONLY_STILL, "negative": 1})
-    for pair in draws(made, sampling):
-        assert not pair.positive
-        middles = pair.template[63, 63], pair.search[119, 119]
-        assert {bool(middle[2] == 255) for middle in middles} == {True, False}
-        assert pair.box[:2] == (119, 119)
-
-
-def test_where_all_pictures_show_the_target_there_are_no_negative_pairs() -> None:
-    for made in (Collection([track()]), Collection([], [still()])):
-        assert all(pair.positive for pair in draws(made, Sampling(**{**PLAIN, "negative": 1})))
-
-
-def test_a_hard_negative_is_another_object_of_the_picture_if_the_target_is_out_of_sight() -> None:
-    far, near = Box(260, 200, 24, 24), Box(56, 20, 24, 24)
-    sampling = Sampling(**{**PLAIN, **ONLY_STILL, "negative": 1, "hard_negative": 1})
-    others = [still(Box(10, 10, 40, 40)) for _ in range(6)]
-    for other, hard in ((far, True), (near, False)):
-        targets = Targets(Collection([], [still(Box(20, 20, 24, 24), other), *others]), sampling)
-        rng = np.random.default_rng(0)
-        drawn = targets.draw(rng)
-        while drawn.first.box.w != 24:
-            drawn = targets.draw(rng)
-        found = {targets.another(drawn, rng).first.box.w for _ in range(20)}
-        assert found == ({24.0} if hard else {40.0})
-
-
-def test_a_hard_negative_has_the_label_of_the_target_and_is_of_another_still() -> None:
-    """The width of a box is its label; two of five stills have the first."""
-    boxes = [Box(100, 100, side, side) for side in (30, 30, 40, 50, 60)]
-    stills = [Still(ellipse(box), (box,), labels=(str(box.w),)) for box in boxes]
-    hard = Sampling(**{**PLAIN, **ONLY_STILL, "negative": 1, "hard_negative": 1})
-    targets = Targets(Collection([], stills), hard)
-    rng = np.random.default_rng(0)
-    for _ in range(40):
-        drawn = targets.draw(rng)
-        other = targets.another(drawn, rng)
-        assert other.second.image is not drawn.first.image
-        assert (other.second.box.w == drawn.first.box.w) == (drawn.first.box.w == 30)
-
-
-def test_a_look_alike_of_a_still_is_itself_or_a_thing_of_its_label() -> None:
-    boxes = [Box(100, 100, side, side) for side in (30, 31, 40)]
-    stills = [
-        Still(ellipse(box), (box,), labels=(name,))
-        for box, name in zip(boxes, ("dog", "dog", "cat"), strict=True)
-    ]
-    targets = Targets(Collection([], stills), Sampling(**ONLY_STILL))
-    rng = np.random.default_rng(0)
-    for _ in range(60):
-        drawn = targets.draw(rng)
-        other, itself = targets.alike(drawn, drawn, rng)
-        assert itself == (other.image is drawn.first.image)
-        assert itself or {other.box.w, drawn.first.box.w} == {30, 31}
-
-
-def test_a_hard_negative_of_a_video_is_its_other_target_if_the_first_is_out_of_sight() -> None:
-    pictures = [np.full((200, 600, 3), i, np.uint8) for i in range(10)]
-    one = [Frame(image, Box(20, 80, 20, 20)) for image in pictures]
-    # It comes from afar, and is beside the other in the last frames.
-    two = [Frame(image, Box(560 - 56 * i, 80, 24, 24)) for i, image in enumerate(pictures)]
-    made = Collection([FrameTrack("film/1", tuple(one)), FrameTrack("film/2", tuple(two)), track()])
-    targets = Targets(made, Sampling(**{**PLAIN, **ONLY_VIDEO, "negative": 1, "hard_negative": 1}))
-    rng = np.random.default_rng(0)
-    seen = set()
-    for _ in range(200):
-        drawn = targets.draw(rng)
-        if drawn.first.box.w == 20:
-            shown = targets.another(drawn, rng).second
-            assert shown.box.w == 24
-            seen.add(int(shown.image[0, 0, 0]))
-    assert max(seen) == 8, "in frame 9 both are in one crop"
-
-
-def test_of_one_target_negative_pairs_show_a_patch_of_another_picture() -> None:
-    made = Collection([track()], [], [Still(noise(), ())])
-    sampling = Sampling(**{**PLAIN, "video": 1, "still": 0, "patch": 0, "negative": 1})
-    for pair in draws(made, sampling, 10):
-        assert red_mask(pair.template).any()
-        assert not (pair.search == GROUND).all(-1).any()
 
 
 @pytest.mark.parametrize(

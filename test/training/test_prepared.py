@@ -226,7 +226,8 @@ def test_a_shard_that_was_cut_short_is_refused(original: Path) -> None:
 
 def test_pairs_are_drawn_from_prepared_data(original: Path) -> None:
     pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
-    from tracker_ros.training.pairs import PairSampler, Sampling
+    from tracker_ros.training.pairs import PairSampler
+    from tracker_ros.training.sampling import Sampling
 
     collection = read_collection(prepared(original), progress=False)
     assert isinstance(collection, Collection)
