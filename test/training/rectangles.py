@@ -56,7 +56,7 @@ class Rectangles:
         first_boxes, second_boxes = boxes
         return Batch(
             torch.from_numpy(template), first_boxes, torch.from_numpy(search), second_boxes,
-            torch.from_numpy(positive),
+            torch.from_numpy(positive), torch.arange(2 * self.batch).reshape(2, -1).T,
         )  # fmt: skip
 
     def _pair(self, rng: Generator) -> tuple[np.ndarray, CropBox, np.ndarray, CropBox, np.bool_]:

@@ -95,6 +95,7 @@ def pairs(seed: int, number: int) -> Batch:
         torch.from_numpy(np.stack([crop for crop, _ in second])),
         torch.tensor([box for _, box in second]).float(),
         torch.ones(number, dtype=torch.bool),
+        torch.arange(number)[:, None].expand(-1, 2),
     )
 
 

@@ -13,7 +13,7 @@ from data_on_disk import HEIGHT, WIDTH, declare, write_collection, write_mot, wr
 
 from tracker_ros.training.datasets.cache import Kept, PictureCache
 from tracker_ros.training.datasets.sources import PictureFile
-from tracker_ros.training.pictures import read_collection
+from tracker_ros.training.reading import read_collection
 
 BYTES = WIDTH * HEIGHT * 3
 
@@ -101,7 +101,7 @@ def test_a_large_collection_is_decoded_on_demand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_collection(tmp_path)
-    monkeypatch.setattr("tracker_ros.training.pictures.CACHE", 2 * BYTES)
+    monkeypatch.setattr("tracker_ros.training.reading.CACHE", 2 * BYTES)
     collection = read_collection(tmp_path, progress=False, memory=4 * BYTES)
     kept = collection.tracks[0].frames[0]._picture
     assert isinstance(kept, Kept)

@@ -1,5 +1,7 @@
 """Every format of training data, and the file that declares them."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +25,8 @@ from data_on_disk import (
 )
 
 from tracker_ros.errors import DataError
-from tracker_ros.training.pictures import (
-    Collection,
-    FrameTrack,
-    read_collection,
-    read_tracks,
-    track_names,
-)
+from tracker_ros.training.pictures import Collection, FrameTrack
+from tracker_ros.training.reading import read_collection, read_tracks, track_names
 
 
 def read(root: Path, keys: str) -> Collection:
@@ -120,6 +117,29 @@ def test_every_identity_of_motchallenge_is_a_track_of_what_can_be_seen(tmp_path:
     assert len(all_seen["MOT17-02/2"].frames) == 6
 
 
+@pytest.mark.parametrize(
+    ("write", "form", "together"),
+    [
+        (write_otb, "otb", [{"Two-1", "Two-2"}, {"Dog"}]),
+        (write_masks, "masks", [{"bike/1", "bike/2"}, {"cow"}]),
+        (write_mot, "motchallenge", [{"MOT17-02/1", "MOT17-02/2"}]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_targets_of_one_video_are_of_one_footage_and_held_out_together(
+    tmp_path: Path, write: Callable[[Path], None], form: str, together: list[set[str]]
+) -> None:
+    write(tmp_path)
+    # Twice, so that the tracks get the names of their sets before theirs.
+    sets = declare(tmp_path / "s.yaml", *2 * [f"format: {form}, root: ."])
+    collection = read_collection(sets, progress=False)
+    for names in together:
+        same = {f"{data}/{name}" for data in ("s0", "s1") for name in names}
+        left, (held,) = collection.split([min(same)])
+        assert held.name == min(same)
+        assert {t.name for t in left.tracks} == {t.name for t in collection.tracks} - same
+
+
 # --- stills --------------------------------------------------------------------------------------
 
 
@@ -155,6 +175,20 @@ def test_a_collection_needs_no_declaration(tmp_path: Path) -> None:
     assert boxes_of(track) == [*BOXES[:5], None] and track.frames[0].has_mask
     assert len(collection.stills[0].boxes) == 2 and len(collection.unlabelled) == 1
     assert collection.licences == {tmp_path.name: "not stated"}
+
+
+def test_tracks_of_a_collection_are_of_one_footage_where_it_says_so(tmp_path: Path) -> None:
+    write_collection(tmp_path)
+    table = json.loads((tmp_path / "video.json").read_text())
+    table["later"], table["cat"] = {**table["dog"], "video": "dog"}, table["dog"]
+    for name in ("later", "cat"):
+        write_pictures(tmp_path / "video" / name, table["dog"]["frames"])
+    (tmp_path / "video.json").write_text(json.dumps(table))
+    left, _ = read_collection(tmp_path, progress=False).split(["dog"])
+    assert [track.name for track in left.tracks] == ["cat"]
+    table["cat"]["video"] = 7
+    (tmp_path / "video.json").write_text(json.dumps(table))
+    assert "cat" not in tracks_of(tmp_path, "format: collection")
 
 
 def test_pictures_are_read_only_and_their_mean_is_that_of_the_picture(tmp_path: Path) -> None:

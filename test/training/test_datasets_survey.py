@@ -31,7 +31,7 @@ from tracker_ros.training.datasets.declaration import declared_sets
 from tracker_ros.training.datasets.records import Kind
 from tracker_ros.training.datasets.report import Survey
 from tracker_ros.training.datasets.survey import survey
-from tracker_ros.training.pictures import read_collection
+from tracker_ros.training.reading import read_collection
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "train"
 
@@ -47,42 +47,6 @@ def only_fault(found: Survey) -> tuple[Kind, str]:
 
 
 # --- pictures ------------------------------------------------------------------------------------
-
-
-def test_a_missing_frame_is_named_with_its_line_and_the_others_keep_their_boxes(
-    tmp_path: Path,
-) -> None:
-    truth = write_folder(tmp_path)
-    missing = truth.parent / "img" / "000003.jpg"
-    missing.unlink()
-    found = surveyed(tmp_path, "format: folder")
-    kind, message = only_fault(found)
-    assert kind is Kind.MISSING
-    assert message == f"{truth}, line 3: {missing} is missing"
-    (track,) = found.sets[0].found.tracks
-    assert [entry.labels[0].values for entry in track.entries] == BOXES[:2] + BOXES[3:]
-
-
-@pytest.mark.parametrize("which", [1, 6], ids=["the first", "the last"])
-def test_a_missing_end_does_not_shift_the_boxes(tmp_path: Path, which: int) -> None:
-    truth = write_folder(tmp_path)
-    (truth.parent / "img" / f"{which:06d}.jpg").unlink()
-    found = surveyed(tmp_path, "format: folder")
-    assert f"groundtruth.txt, line {which}:" in only_fault(found)[1]
-    (track,) = found.sets[0].found.tracks
-    for entry in track.entries:
-        number = int(Path(str(entry.picture)).stem)
-        assert entry.labels[0].values == BOXES[number - 1]
-
-
-def test_pictures_that_cannot_be_told_to_lines_drop_the_video(tmp_path: Path) -> None:
-    truth = write_folder(tmp_path)
-    cv2.imwrite(str(truth.parent / "img" / "000009.jpg"), picture())
-    write_folder(tmp_path, "cat")
-    found = surveyed(tmp_path, "format: folder")
-    kind, message = only_fault(found)
-    assert kind is Kind.TRACK and "7 pictures" in message and "6 lines" in message
-    assert [track.name for track in found.sets[0].found.tracks] == ["cat"]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +73,23 @@ def test_a_damaged_picture_is_found_without_decoding(
     assert (report.dropped_pictures, report.dropped_boxes) == (1, 2)
 
 
+def test_a_photograph_that_was_cut_short_is_found_though_its_preview_has_an_end(
+    tmp_path: Path,
+) -> None:
+    write_collection(tmp_path)
+    path = tmp_path / "still" / "a.jpg"
+    data, preview = path.read_bytes(), cv2.imencode(".jpg", picture(9, (16, 16)))[1].tobytes()
+    header = b"\xff\xe1" + (2 + len(preview)).to_bytes(2, "big") + preview
+    whole = data[:2] + header + data[2:]
+    path.write_bytes(whole)
+    assert surveyed(tmp_path).clean
+    path.write_bytes(whole[: -len(data) // 3])
+    half = cv2.imread(str(path))
+    assert half is not None and np.ptp(half[-8:]) < 3, "OpenCV makes the rest grey"
+    kind, message = only_fault(surveyed(tmp_path))
+    assert kind is Kind.DAMAGED and f"{path} is damaged: its end is missing" in message
+
+
 def test_what_only_decoding_shows_is_found_by_it_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,12 +100,13 @@ def test_what_only_decoding_shows_is_found_by_it_and_left_out(
     at = data.index(b"IDAT")
     data[at + 4 : at + 200] = bytes(196)
     path.write_bytes(bytes(data))
-    assert main(["data", "check", str(tmp_path)]) == 0
-    assert main(["data", "check", str(tmp_path), "--decode"]) == 1
-    assert "cannot be decoded" in capsys.readouterr().out
-    assert len(read_collection(tmp_path, progress=False).unlabelled) == 1
-    lazily = read_collection(tmp_path, progress=False, memory=0)
-    with pytest.raises(DataError, match=f"{path} cannot be decoded.*--decode"):
+    assert main(["data", "check", str(tmp_path), "--headers"]) == 0
+    assert main(["data", "check", str(tmp_path)]) == 1
+    assert f"{path} cannot be decoded" in capsys.readouterr().out
+    for memory in (0, 1 << 30):
+        assert len(read_collection(tmp_path, progress=False, memory=memory).unlabelled) == 1
+    lazily = read_collection(tmp_path, progress=False, memory=0, decode=False)
+    with pytest.raises(DataError, match=f"{path} cannot be decoded.*'data check'"):
         [still.image for still in lazily.unlabelled]
 
 

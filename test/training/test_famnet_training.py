@@ -12,6 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.errors import DataError, ModelError  # noqa: E402
 from tracker_ros.geometry import Box  # noqa: E402
@@ -241,12 +243,28 @@ def test_the_recipe_is_read_and_known_as_famnets() -> None:
     assert read_famnet_recipe(path).past_frames == 2
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("shares: [0.6, 0.15, 0.25]", "shares: [1]", "shares one for each of 3 kinds"),
+        ("films: 120, ", "", "crowds needs films and frames"),
+        ("backbone: AlexNet", "backbone: 8 # ", "backbone is 8; expected a text"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused_when_it_is_read(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    (tmp_path / "own.yaml").write_text(recipe_path("famnet").read_text().replace(old, new))
+    with pytest.raises(ModelError, match=words):
+        read_famnet_recipe(tmp_path / "own.yaml")
 
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     recipe = read_famnet_recipe(recipe_path("famnet"))
-    with pytest.raises(ModelError, match="no such file"):
-        start_network(recipe, tmp_path / "none.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes(bytes(7))
+    for name in ("none", "cut"):
+        with pytest.raises(ModelError, match=rf"{name}\.safetensors cannot be read as weights"):
+            start_network(recipe, tmp_path / f"{name}.safetensors")
     save_file({"backbone.features.0.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelError, match="of another shape"):
         start_network(recipe, tmp_path / "other.safetensors")

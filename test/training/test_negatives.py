@@ -77,7 +77,11 @@ def test_a_hard_negative_of_a_video_is_its_other_target_if_the_first_is_out_of_s
     one = [Frame(image, Box(20, 80, 20, 20)) for image in pictures]
     # It comes from afar, and is beside the other in the last frames.
     two = [Frame(image, Box(560 - 56 * i, 80, 24, 24)) for i, image in enumerate(pictures)]
-    made = Collection([FrameTrack("film/1", tuple(one)), FrameTrack("film/2", tuple(two)), track()])
+    films = [
+        FrameTrack("one", tuple(one), video="film"),
+        FrameTrack("two", tuple(two), video="film"),
+    ]
+    made = Collection([*films, track()])
     targets = Targets(made, Sampling(**{**PLAIN, **ONLY_VIDEO, "negative": 1, "hard_negative": 1}))
     rng = np.random.default_rng(0)
     seen = set()
@@ -96,3 +100,24 @@ def test_of_one_target_negative_pairs_show_a_patch_of_another_picture() -> None:
     for pair in draws(made, sampling, 10):
         assert red_mask(pair.template).any()
         assert not (pair.search == GROUND).all(-1).any()
+
+
+@pytest.mark.parametrize("sharing", ["footage", "pictures"])
+def test_what_is_of_the_footage_of_a_target_is_nothing_else_than_it(sharing: str) -> None:
+    """Two tracks of one video, or photographs that are its frames: nothing stands for another."""
+    pictures = [noise(i) for i in range(5)]
+    first, second = (
+        FrameTrack(name, tuple(Frame(image, box) for image in pictures), video="film")
+        for name, box in (("here", Box(20, 80, 20, 20)), ("there", Box(150, 80, 24, 24)))
+    )
+    if sharing == "footage":
+        made = Collection([first, second])
+    else:
+        made = Collection([first], [Still(pictures[3], (Box(150, 80, 24, 24),))])
+    targets = Targets(made, Sampling(**{**ONLY_VIDEO, "hard_negative": 0}))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        drawn = targets.draw(rng)
+        assert targets.another(drawn, rng) is None
+        assert targets.picture(rng, drawn) is None
+        assert targets.object(rng, drawn) is None

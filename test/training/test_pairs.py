@@ -46,7 +46,7 @@ def batches(collection: Collection, steps: range, workers: int = 0) -> list[Batc
 
 
 def alike(one: Batch, other: Batch) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one[:5], other[:5], strict=True))
+    return all(torch.equal(a, b) for a, b in zip(one[:6], other[:6], strict=True))
 
 
 def test_a_step_has_the_same_batch_whatever_the_workers_and_the_step_before(
@@ -60,6 +60,21 @@ def test_a_step_has_the_same_batch_whatever_the_workers_and_the_step_before(
     assert first[0].template.shape == (3, 127, 127, 3)
     assert first[0].box.shape == first[0].template_box.shape == (3, 4)
     assert first[0].positive.dtype == torch.bool
+
+
+def test_a_batch_says_which_crops_are_of_one_video_or_picture() -> None:
+    pictures = [np.full((160, 160, 3), grey, np.uint8) for grey in (50, 100, 200)]
+    tracks = [
+        FrameTrack(name, (Frame(picture, Box(60, 60, 40, 40)),), video=video)
+        for name, picture, video in zip("abc", pictures, ("film", "film", "other"), strict=True)
+    ]
+    sampling = Sampling(**{**PLAIN, **ONLY_VIDEO, "negative": 0.5})
+    batch = PairBatches(Collection(tracks), sampling, batch=40, seed=1)[0]
+    other = torch.stack((batch.template[:, 63, 63, 0], batch.search[:, 119, 119, 0]), 1) == 200
+    assert other.any() and not other.all()
+    (number,) = set(batch.scenes[other].tolist())
+    assert torch.equal(batch.scenes == number, other) and batch.scenes.unique().numel() == 2
+    assert torch.equal(batch.scenes[:, 0] == batch.scenes[:, 1], batch.positive)
 
 
 def test_each_process_of_a_run_draws_its_own_batches(

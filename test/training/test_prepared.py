@@ -8,13 +8,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from data_on_disk import declare, picture, write_coco, write_collection, write_text
+from data_on_disk import (
+    declare,
+    picture,
+    write_coco,
+    write_collection,
+    write_text,
+)
 
 from tracker_ros.cli import main
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box, context_side
-from tracker_ros.training.pictures import Collection, Frame, Still, read_collection
-from tracker_ros.training.prepared import photograph, prepare, still_crops
+from tracker_ros.training.cutting import Square, photograph, still_crops
+from tracker_ros.training.pictures import Frame, Still
+from tracker_ros.training.prepared import prepare
+from tracker_ros.training.reading import read_collection
 
 
 @pytest.fixture
@@ -67,8 +75,9 @@ def test_search_crops_are_those_of_the_original(
     count = 0
     for track, crops in zip(before.tracks, after.tracks, strict=True):
         assert track.name == crops.name
-        visible = [track.frames[index] for index in track.visible]
-        for frame, crop in zip(visible, crops.frames, strict=True):
+        assert track.visible == crops.visible, "so that a gap is as many frames as before"
+        for i in track.visible:
+            frame, crop = track.frames[i], crops.frames[i]
             one, other = search_crop(frame, shift, scale), search_crop(crop, shift, scale)
             assert np.abs(one - other).mean() < 2.5
             assert np.abs(one - other).max() < 45, "a crop that is cut short shows the mean colour"
@@ -84,7 +93,9 @@ def test_crops_are_views_of_the_shards_no_larger_than_asked_for(original: Path) 
     for frame in frames:
         assert frame.image.base is not None and not frame.image.flags.writeable
         assert np.shares_memory(frame.image, frame.image), "asked for twice, mapped once"
-        x, y, w, h = (round(value) for value in frame.box or ())
+        if frame.box is None:
+            continue
+        x, y, w, h = (round(value) for value in frame.box)
         inside = np.zeros(frame.image.shape[:2], bool)
         inside[max(y, 0) : y + h, max(x, 0) : x + w] = True
         assert frame.mask is not None
@@ -94,10 +105,12 @@ def test_crops_are_views_of_the_shards_no_larger_than_asked_for(original: Path) 
 def test_a_still_is_kept_whole_where_that_takes_less() -> None:
     image = picture(0, (400, 300))
     many = tuple(Box(20.0 * i, 100, 40, 40) for i in range(10))
-    (whole,) = still_crops(Still(image, many), 511)
-    assert whole.image.shape == image.shape and [box for box, _ in whole.labels] == list(many)
-    apart = (Box(10, 10, 14, 14), Box(370, 270, 14, 14))
-    assert [len(crop.labels) for crop in still_crops(Still(image, apart), 511)] == [1, 1]
+    (whole,) = still_crops(Still(image, many), Square())
+    assert whole.image.shape == image.shape and [one.box for one in whole.marked] == list(many)
+    apart = (Box(10, 10, 14, 14), Box(200, 150, 5, 5), Box(370, 270, 14, 14))
+    cut = still_crops(Still(image, apart, weight=3), Square())
+    assert [len(crop.marked) for crop in cut] == [1, 1], "5 px are too few to be drawn from"
+    assert [crop.weight for crop in cut] == [1.5, 1.5], "both together as often as the photograph"
 
 
 def test_photographs_are_made_smaller() -> None:
@@ -136,8 +149,10 @@ def test_held_out_tracks_are_kept_whole_and_others_cannot_be_held_out(original: 
     before, after = (read_collection(path, progress=False) for path in (original, out))
     _, (held,) = after.split(["dog"])
     frames = before.split(["dog"])[1][0].frames
-    assert np.array_equal(held.frames[0].image, frames[0].image)
-    assert held.frames[0].box == frames[0].box
+    assert [frame.box for frame in held.frames] == [frame.box for frame in frames]
+    assert frames[-1].box is None, "thresholds are chosen where the target is absent, too"
+    for kept, frame in zip(held.frames, frames, strict=True):
+        assert np.array_equal(kept.image, frame.image)
     with pytest.raises(DataError, match=r"'large' was prepared as crops.*--held-out"):
         after.split(["large"])
 
@@ -176,7 +191,7 @@ def test_what_cannot_be_decoded_is_left_out_and_said(
     data[at + 4 : at + 400] = bytes(396)
     path.write_bytes(bytes(data))
     collection = read_collection(prepared(original), progress=False)
-    assert [len(track.frames) for track in collection.tracks] == [5, 3]
+    assert [len(track.frames) for track in collection.tracks] == [6, 3]
     assert f"{path} cannot be decoded" in capsys.readouterr().out
 
 
@@ -185,7 +200,7 @@ def test_what_cannot_be_decoded_is_left_out_and_said(
     [
         (lambda text: text[: len(text) // 2], "is damaged"),
         (lambda text: json.dumps({"weight_map": {}}), "is not the index of prepared data"),
-        (lambda text: text.replace('"version": 1', '"version": 9'), "is of version 9"),
+        (lambda text: text.replace('"version": 2', '"version": 9'), "is of version 9"),
         (lambda text: text.replace('"tracks"', '"trucks"'), "is damaged .*tracks"),
         (lambda text: text.replace("[0, 0, ", "[7, 0, ", 1), "is damaged"),
         (lambda text: text.replace("[0, 0, ", "[-1, 0, ", 1), "is damaged"),
@@ -222,16 +237,3 @@ def test_a_shard_that_was_cut_short_is_refused(original: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(DataError, match=r"shard_000\.bin has \d+ bytes, index\.json says"):
         read_collection(out, progress=False)
-
-
-def test_pairs_are_drawn_from_prepared_data(original: Path) -> None:
-    pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
-    from tracker_ros.training.pairs import PairSampler
-    from tracker_ros.training.sampling import Sampling
-
-    collection = read_collection(prepared(original), progress=False)
-    assert isinstance(collection, Collection)
-    sampler = PairSampler(collection, Sampling())
-    rng = np.random.default_rng(0)
-    pairs = [sampler.draw(rng) for _ in range(30)]
-    assert {pair.template.shape for pair in pairs} == {(127, 127, 3)}

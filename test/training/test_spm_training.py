@@ -244,6 +244,21 @@ def test_one_pair_alone_is_a_batch(random: SPMTask) -> None:
     assert torch.isfinite(value)
 
 
+def test_the_target_of_another_pair_is_background_only_where_it_is_of_another_scene(
+    random: SPMTask,
+) -> None:
+    # Search crop 1 shows what template 0 is of; search crop 0 what the last template is of.
+    scenes = torch.tensor([[0, 2], [1, 0], [1, 3], [2, 2]])
+    assert spm_losses.strange(scenes).tolist() == [False, False, True, True]
+    assert not spm_losses.strange(scenes[3:]).any(), "alone, it comes after itself"
+    batch, losses = Rectangles(2)[0], []
+    for numbers in ([[0, 0], [1, 1]], [[0, 0], [0, 0]]):
+        torch.manual_seed(0)
+        value, _ = random.loss(batch._replace(scenes=torch.tensor(numbers)), TRAINER)
+        losses.append(float(value.detach()))
+    assert losses[0] != losses[1]
+
+
 def test_the_cells_for_a_teacher_look_at_every_eighth_pixel(random: SPMTask) -> None:
     (level,) = random.levels(torch.zeros(1, 3, 255, 255))
     assert level.features.shape == (1, 24, 32, 32)

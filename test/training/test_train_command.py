@@ -1,5 +1,7 @@
 """`tracker_ros train` as a whole, in small, and what it refuses. Needs torch (the train extra)."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 from small_collection import COMPACT, tiny_recipe, train, write_collection  # noqa: E402
 
 from tracker_ros.errors import ModelError  # noqa: E402
+from tracker_ros.networks.backbones.alexnet import AlexNet  # noqa: E402
 from tracker_ros.sot import load_model  # noqa: E402
 from tracker_ros.training.famnet import read_famnet_recipe  # noqa: E402
 from tracker_ros.training.recipe import (  # noqa: E402
@@ -180,6 +183,14 @@ def test_a_teacher_is_asked_for_crops_of_both_sizes(teacher: Path) -> None:
         ({"name": "../net"}, "'../net', which its model would have"),
         ({"tracking": "{instance: 200}"}, "section tracking: instance is 200; possible is 255"),
         ({"held_out": "[]"}, "holds no track out.*--held-out"),
+        ({"network": "{widths: [-4, 8, 8, 8, 8]}"}, "section network: .*negative"),
+        ({"sampling": "{search_size: 64}"}, "section sampling: "),
+        (
+            {"sampling": "{template_size: 135}"},
+            r"trains SiamRPN\+\+: its crops have to be 127 and 239 px of region context",
+        ),
+        ({"held_out": "kept"}, "held_out is 'kept'; expected a list"),
+        ({"paper": "2019"}, "paper is 2019; expected a text"),
         ({"tracker": "mosse"}, "trains 'mosse'; known are"),
         ({"respond": "[0.5]"}, "section respond"),
         (
@@ -210,3 +221,81 @@ def test_what_is_not_there_is_named_before_anything_is_read(
 ) -> None:
     with pytest.raises(ModelError, match=words):
         train(tiny_recipe(tmp_path, "siamrpnpp"), tmp_path / "nowhere", *options)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (
+            "{widths: [4, 8, 8, 8, 16], groups: 1}",
+            "not those of its backbone: 6 are .*another shape",
+        ),
+        ("{groups: 1}", "not those of its backbone"),
+        ("{widths: [4, 8, 8, 8, 8], groups: 2}", "asks for 2; write groups: 1"),
+    ],
+)
+def test_siamfc_names_what_does_not_fit_in_a_backbone_of_siamrpnpp(
+    tmp_path: Path, network: str, words: str
+) -> None:
+    backbone = tmp_path / "backbone.safetensors"
+    save_file(AlexNet((4, 8, 8, 8, 8)).state_dict(), backbone)
+    recipe = tiny_recipe(tmp_path, "siamfc", network=network)
+    with pytest.raises(ModelError, match=words):
+        train(recipe, tmp_path / "nowhere", "--backbone", backbone)
+
+
+def write_text(teacher: Path) -> None:
+    (teacher / "backbone.onnx").write_text("not found")
+
+
+def cut(teacher: Path) -> None:
+    path = teacher / "backbone.onnx"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def leave_out_the_sum(teacher: Path) -> None:
+    shutil.copy(teacher / "head.onnx", teacher / "backbone.onnx")
+
+
+def take_the_backbone_for_the_head(teacher: Path) -> None:
+    shutil.copy(teacher / "backbone.onnx", teacher / "head.onnx")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (write_text, r"backbone\.onnx and .*head\.onnx cannot be run: "),
+        (cut, "cannot be run: "),
+        (leave_out_the_sum, "no residual sum of 32x32 cells"),
+        (take_the_backbone_for_the_head, "cannot be run: "),
+    ],
+)
+def test_a_teacher_that_cannot_teach_is_named_in_one_line_before_anything_is_read(
+    tmp_path: Path, teacher: Path, damage: Callable[[Path], None], words: str
+) -> None:
+    damage(teacher)
+    with pytest.raises(ModelError, match=words) as told:
+        train(tiny_recipe(tmp_path, "siamrpnpp"), tmp_path / "nowhere", "--teacher", teacher)
+    assert "\n" not in str(told.value)
+
+
+def test_damaged_weights_and_a_folder_that_is_a_file_are_named_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    recipe, file = tiny_recipe(tmp_path, "siamrpnpp"), tmp_path / "cut.safetensors"
+    file.write_bytes(bytes(7))
+    with pytest.raises(ModelError, match=r"cut\.safetensors cannot be read as weights"):
+        train(recipe, tmp_path / "nowhere", "--backbone", file)
+    with pytest.raises(ModelError, match=r"the run's folder, --out, .*cut\.safetensors"):
+        train(recipe, tmp_path / "nowhere", "--out", file)
+
+
+@pytest.mark.parametrize(
+    "option", [("--workers", -1), ("--threads", -1), ("--seed", -1), ("--scale", 0)], ids=str
+)
+def test_a_number_that_cannot_be_is_refused(
+    tmp_path: Path, option: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        train(tiny_recipe(tmp_path, "siamrpnpp"), tmp_path / "nowhere", *option)
+    assert f"argument {option[0]}: " in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from circle import Points, classifier, loss_of  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from tracker_ros.errors import DataError, ModelError, TrackerRosError  # noqa: E402
+from tracker_ros.training.divergence import DivergedError  # noqa: E402
 from tracker_ros.training.session import Session  # noqa: E402
-from tracker_ros.training.trainer import DivergedError, Trainer  # noqa: E402
+from tracker_ros.training.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -111,11 +113,19 @@ class Killed(Points):
         return super().__getitem__(step)
 
 
-def test_a_worker_that_is_killed_is_named_as_the_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits", [False, True], ids=["for a batch", "in a step"])
+def test_a_worker_that_is_killed_is_named_as_the_reason(tmp_path: Path, waits: bool) -> None:
+    """Also where torch hears of it in the middle of a step."""
     model = classifier()
     session = Session(tmp_path, workers=1, tensorboard=False)
+
+    def loss(batch: tuple[Tensor, Tensor]) -> Any:
+        if waits:
+            time.sleep(60)  # the signal of the worker's end interrupts it
+        return loss_of(model)(batch)
+
     with pytest.raises(TrackerRosError, match=r"draws batches was ended from outside.*--workers"):
-        Trainer(9, 16, 1e-2).run(model, Killed(), loss_of(model), name="points", session=session)
+        Trainer(9, 16, 1e-2).run(model, Killed(), loss, name="points", session=session)
 
 
 @pytest.mark.parametrize(

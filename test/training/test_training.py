@@ -15,7 +15,8 @@ from tracker_ros.geometry import Box  # noqa: E402
 from tracker_ros.models.card import MODELS  # noqa: E402
 from tracker_ros.sot import DEFAULT_MODELS  # noqa: E402
 from tracker_ros.training.losses import rpn_loss, siamfc_loss  # noqa: E402
-from tracker_ros.training.pictures import Frame, FrameTrack, read_collection  # noqa: E402
+from tracker_ros.training.pictures import Frame, FrameTrack  # noqa: E402
+from tracker_ros.training.reading import read_collection  # noqa: E402
 from tracker_ros.training.validation import held_out_pairs  # noqa: E402
 
 

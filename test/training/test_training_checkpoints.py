@@ -1,4 +1,4 @@
-"""Runs that end before their time and go on: signals, kills, damaged files, other recipes."""
+"""Runs that end before their time and go on: signals, kills, other recipes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup
 from torch import Tensor, nn  # noqa: E402
 
 from tracker_ros.errors import ModelError  # noqa: E402
-from tracker_ros.training.checkpoints import Checkpoints, fingerprint_of  # noqa: E402
-from tracker_ros.training.session import Session  # noqa: E402
+from tracker_ros.training.session import Interruption, Session  # noqa: E402
 from tracker_ros.training.trainer import Trainer  # noqa: E402
 
 STEPS = 40
@@ -93,9 +92,6 @@ def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert torch.equal(value, other["weights"][key]), key
 
 
-# --- runs that end before their time -------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "values",
     [
@@ -140,17 +136,18 @@ def test_a_frozen_backbone_is_let_go_at_its_step_in_a_run_that_was_resumed(tmp_p
         assert_same(run(tmp_path / "cut", True, STEPS), whole)
 
 
-def start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def start(folder: Path, monkeypatch: pytest.MonkeyPatch, crash_in: int = STEPS) -> Any:
     """The same run in a process of its own, slowly; back once it is in the middle."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     code = (
         "import sys, torch, pathlib, test_training_checkpoints as t; torch.set_num_threads(1); "
-        "t.train(pathlib.Path(sys.argv[1]), pause=0.05, workers=1)"
+        f"t.train(pathlib.Path(sys.argv[1]), pause=0.05, workers=1, crash_in={crash_in})"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)], stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", code, str(folder)],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
     while len(files(folder)) < 2 and process.poll() is None:
         time.sleep(0.01)
     assert process.poll() is None, process.communicate()
@@ -170,18 +167,46 @@ def test_a_killed_run_resumes_with_the_same_loss_curve(
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -2), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "send", "code"),
+    [
+        (signal.SIGINT, os.killpg, -2),
+        (signal.SIGTERM, os.killpg, 143),
+        (signal.SIGTERM, os.kill, 143),
+    ],
+    ids=["Ctrl-C", "systemd", "docker stop"],
+)
 def test_an_interrupted_run_writes_a_checkpoint_and_says_how_to_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, send: Any, code: int
 ) -> None:
-    """Python ends by SIGINT itself where nobody turns KeyboardInterrupt into 130, as cli does."""
+    """Sent to all its processes, or to the first alone, which ends the one that draws.
+
+    Python ends by SIGINT itself where nobody turns KeyboardInterrupt into 130, as cli does.
+    """
     process = start(tmp_path, monkeypatch)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    send(process.pid, number)
+    _, said = process.communicate(timeout=60)  # ends when the worker, too, has closed stderr
     assert process.returncode == code
     done = int(files(tmp_path)[-1].stem.split("-")[1])
     assert f"train: stopped after step {done} of {STEPS}; the same command with --resume" in said
     assert len(curve(tmp_path)) == done + 1
+
+
+def test_a_run_that_crashes_leaves_no_process_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start(tmp_path, monkeypatch, crash_in=30)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and said.endswith("Crash\n")
+
+
+def test_a_second_ctrl_c_ends_a_run_at_once_and_a_second_sigterm_does_not() -> None:
+    with Interruption(catch=True) as interruption:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
@@ -220,96 +245,3 @@ def test_tensorboard_shows_every_point_once_after_a_crash(tmp_path: Path) -> Non
         "loss", "spread", "gradient_norm", "learning_rate", "samples_per_second",
     }  # fmt: skip
     assert [point.step for point in events.Scalars("loss")] == [19, 39]
-
-
-# --- files that are damaged, or of another run ---------------------------------------------------
-
-
-def checkpoints(folder: Path, **values: Any) -> Checkpoints:
-    fingerprint = fingerprint_of({"train": {"batch": 4, "seed": 0, **values}})
-    return Checkpoints(folder, "train", fingerprint, minutes=5.0)
-
-
-def state(number: float) -> dict[str, Any]:
-    return {"weights": torch.full((1000,), float(number))}
-
-
-def test_only_the_last_two_are_kept_and_nothing_half_written(tmp_path: Path) -> None:
-    kept = checkpoints(tmp_path)
-    for step in (1, 20, 300):
-        kept.write(step, state(step))
-    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
-    assert names == ["train-00000020.pt", "train-00000300.pt"]
-    newest = kept.latest()
-    assert newest is not None and newest["step"] == 300 and newest["weights"][0] == 300
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-200])
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def flip(path: Path) -> None:
-    """One bit of the weights: torch reads it without a word."""
-    content = bytearray(path.read_bytes())
-    content[content.index(torch.full((4,), 2.0).numpy().tobytes()) + 1000] ^= 1
-    path.write_bytes(bytes(content))
-
-
-def other_file(path: Path) -> None:
-    torch.save([1, 2, 3], path)
-
-
-@pytest.mark.parametrize("damage", [cut, empty, flip, other_file])
-def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(
-    tmp_path: Path, damage: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    kept = checkpoints(tmp_path)
-    kept.write(10, state(1))
-    damage(kept.write(20, state(2)))
-    resumed = checkpoints(tmp_path)
-    taken = resumed.latest()
-    assert taken is not None and taken["step"] == 10 and taken["weights"][0] == 1
-    assert "train-00000020.pt is damaged" in capsys.readouterr().err
-    resumed.write(15, state(3))
-    assert [path.name for path in resumed.files()] == ["train-00000015.pt", "train-00000010.pt"]
-
-
-def test_without_a_checkpoint_that_can_be_read_nothing_is_resumed(tmp_path: Path) -> None:
-    kept = checkpoints(tmp_path)
-    assert kept.latest() is None
-    cut(kept.write(10, state(1)))
-    with pytest.raises(ModelError, match=r"no checkpoint in .* leave out --resume"):
-        checkpoints(tmp_path).latest()
-
-
-def test_a_checkpoint_that_would_run_code_is_not_loaded(tmp_path: Path) -> None:
-    class Evil:
-        def __reduce__(self) -> Any:
-            return os.mkdir, (str(tmp_path / "owned"),)
-
-    kept = checkpoints(tmp_path)
-    kept.write(10, {"weights": Evil()})
-    with pytest.raises(ModelError, match="can be read"):
-        checkpoints(tmp_path).latest()
-    assert not (tmp_path / "owned").exists()
-
-
-def test_a_checkpoint_of_another_recipe_is_refused_with_what_differs(tmp_path: Path) -> None:
-    checkpoints(tmp_path).write(10, state(1))
-    words = r"train\.batch is 4 in it and 8 now; train\.seed is 0 in it and 3 now"
-    with pytest.raises(ModelError, match=words):
-        checkpoints(tmp_path, batch=8, seed=3).latest()
-    with pytest.raises(ModelError, match=r"train\.clip is not there in it and 1\.0 now"):
-        checkpoints(tmp_path, clip=1.0).latest()
-
-
-def test_stages_of_one_run_do_not_take_each_others_checkpoints(tmp_path: Path) -> None:
-    checkpoints(tmp_path).write(10, state(1))
-    other = Checkpoints(tmp_path, "train-2", {}, minutes=5.0)
-    assert other.latest() is None
-    other.write(3, state(2))
-    assert len(checkpoints(tmp_path).files()) == 1

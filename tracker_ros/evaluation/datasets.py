@@ -265,20 +265,21 @@ def list_images(folder: Path, *, gaps: bool = False) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def require_whole(path: Path) -> None:
+def require_whole(path: Path, start: int = 0) -> None:
     """Refuse a file that is no image or was cut short, without the time to decode it.
 
-    OpenCV decodes half a JPEG without an error and makes the rest grey.
+    OpenCV decodes half a JPEG without an error and makes the rest grey. start: where its pixels
+    begin, if that is known: a preview in the header of a photograph has an end of its own.
     """
     try:
         with path.open("rb") as file:
-            start = file.read(8)
-            file.seek(max(path.stat().st_size - _TAIL, 0))
+            first_bytes = file.read(8)
+            file.seek(max(path.stat().st_size - _TAIL, start))
             tail = file.read()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     for first, last in _START_AND_END.items():
-        if start.startswith(first):
+        if first_bytes.startswith(first):
             if last not in tail:
                 raise DataError(f"{path} is damaged: its end is missing; replace it")
             return

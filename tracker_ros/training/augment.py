@@ -6,6 +6,7 @@ of one core. Crops are never changed in place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -18,6 +19,18 @@ from tracker_ros.training.sampling import Sampling
 Generator = np.random.Generator
 _LEVELS = np.arange(256, dtype=np.float32) / 255
 _USUAL = Sampling()
+
+
+def switched(rng: Generator, shares: Sequence[float]) -> list[Generator | None]:
+    """For each probability a generator of its own where chance says yes, and None where not.
+
+    What is drawn of `rng`, and each generator, does not depend on the probabilities: switching one
+    thing on or off leaves the others as they were.
+    """
+    return [
+        np.random.default_rng(int(chance * 2**53)) if chance < share else None
+        for chance, share in zip(rng.random(len(shares)).tolist(), shares, strict=True)
+    ]
 
 
 def colour_table(rng: Generator, strength: float) -> UInt8Image:
@@ -100,15 +113,11 @@ def noise(image: UInt8Image, rng: Generator) -> UInt8Image:
 
 def degrade(image: UInt8Image, rng: Generator, sampling: Sampling = _USUAL) -> UInt8Image:
     """The independent degradations of one crop of a pair, in the order a camera makes them."""
-    for share, change in (
-        (sampling.blur, blur),
-        (sampling.motion_blur, motion_blur),
-        (sampling.low_resolution, low_resolution),
-        (sampling.noise, noise),
-        (sampling.jpeg, jpeg),
-    ):
-        if rng.random() < share:
-            image = change(image, rng)
-    if sampling.own_colour > 0:
-        image = recoloured(image, colour_table(rng, sampling.own_colour))
-    return image
+    s = sampling
+    shares = (s.blur, s.motion_blur, s.low_resolution, s.noise, s.jpeg)
+    changes = (blur, motion_blur, low_resolution, noise, jpeg)
+    *hows, own = switched(rng, (*shares, s.own_colour > 0))
+    for how, change in zip(hows, changes, strict=True):
+        if how is not None:
+            image = change(image, how)
+    return image if own is None else recoloured(image, colour_table(own, s.own_colour))

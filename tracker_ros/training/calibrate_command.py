@@ -26,7 +26,8 @@ from tracker_ros.training.calibration import (
     film_of_track,
     frames_of,
 )
-from tracker_ros.training.pictures import FrameTrack, read_tracks, track_names
+from tracker_ros.training.pictures import FrameTrack
+from tracker_ros.training.reading import read_tracks, track_names
 from tracker_ros.training.recipe import is_famnet, read_recipe, recipe_names, recipe_path
 
 _MOST = f"{ABSENT_TRACKING:.0%}"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from pathlib import Path
 
-from tracker_ros.training.recipe import (
-    is_famnet,
-    recipe_names,
-    recipe_path,
-)
+from tracker_ros.evaluation.options import not_negative
+from tracker_ros.training.recipe import is_famnet, recipe_names, recipe_path
 
 EPILOG = """\
 examples:
@@ -74,14 +72,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=("bf16", "fp16", "fp32"), help="instead of the recipe's"
     )
     run.add_argument(
-        "--workers", type=int, default=2, help="processes that draw pairs (default %(default)s)"
+        "--workers",
+        type=not_negative,
+        default=2,
+        help="processes that draw pairs (default %(default)s)",
     )
     run.add_argument(
-        "--threads", type=int, default=0, help="CPU threads of the network (default: all cores)"
-    )
-    run.add_argument("--seed", type=int, default=0)
+        "--threads", type=not_negative, default=0,
+        help="CPU threads of the network (default: all cores)",
+    )  # fmt: skip
+    run.add_argument("--seed", type=not_negative, default=0)
     run.add_argument(
-        "--scale", type=float, default=1.0, help="factor on the steps, e.g. 0.01 for a try"
+        "--scale", type=_share, default=1.0, help="factor on the steps, e.g. 0.01 for a try"
     )
     card = parser.add_argument_group("what the card says")
     card.add_argument("--licence", default="not stated", help="of the weights (%(default)s)")
@@ -92,6 +94,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="of the data; repeat it (default: the data sets, with the licences that are declared)",
     )
+
+
+def _share(text: str) -> float:
+    """A factor on the steps, for argparse."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no finite number over 0")
+    return value
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
+from tracker_ros.training.cutting import REACH, Square
 from tracker_ros.training.datasets.declaration import declared_sets
 from tracker_ros.training.datasets.formats import FORMATS
-from tracker_ros.training.datasets.sources import Source
+from tracker_ros.training.datasets.sound import Sound
 from tracker_ros.training.datasets.survey import survey
-from tracker_ros.training.pictures import read_collection
-from tracker_ros.training.prepared import SIZE, prepare
+from tracker_ros.training.prepared import prepare
+from tracker_ros.training.reading import read_collection
+from tracker_ros.training.sampling import EXEMPLAR
 
 DROPPED = 1
 """Exit status where something was left out."""
+LEAST_REACH, MOST_REACH = 1.0, 50.0
+"""A template crop shows 1; 50 is as good as everything."""
 
 DATA = """\
 DATA is a declaration of data sets (.yaml), or a folder with video.json, still.json or unlabelled/,
@@ -34,7 +39,8 @@ CHECK = """\
 Look at every picture and every box before hours are spent on them: pictures that are missing, cut
 short or damaged; boxes that are not finite, empty or outside; lines with the wrong number of
 values. The first faults are shown with file and line, then there are counts. What is wrong is left
-out of training, which does the same check; files are not changed.
+out of training, which does the same check; files are not changed. A picture is decoded once: which
+ones were is kept in $XDG_CACHE_HOME/tracker_ros (~/.cache/tracker_ros).
 
 Exit status: 0 where all is kept, 1 where something is left out, 2 where nothing can be used.
 """
@@ -75,7 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     check.add_argument("data", type=Path, metavar="DATA", help="declaration (.yaml) or folder")
     check.add_argument(
-        "--decode", action="store_true", help="decode every picture, too: slower, finds more"
+        "--headers",
+        action="store_true",
+        help="look at the headers of pictures alone: quicker, misses damage inside a file",
     )
 
     cut = actions.add_parser(
@@ -87,8 +95,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="a folder that is not there yet"
     )
     cut.add_argument(
-        "--size", type=_side, default=SIZE, metavar="PX",
-        help="longest side of a crop (default %(default)s: template crops of 127 lose nothing)",
+        "--reach", type=_reach, default=REACH, metavar="SIDES",
+        help="side of the square that is kept around an object, in its context sides (default "
+        "%(default).2f; a recipe whose search crops show more, as ATOM's, says how much)",
+    )  # fmt: skip
+    cut.add_argument(
+        "--size", type=_side, metavar="PX",
+        help="longest side of a crop (default 127 times the reach: template crops of 127 px lose "
+        "nothing)",
     )  # fmt: skip
     cut.add_argument(
         "--held-out", nargs="+", default=[], metavar="TRACK", help="tracks that are kept whole"
@@ -117,7 +131,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    checked = survey(declared_sets(args.data), read=_decode if args.decode else None)
+    with Sound() as sound:
+        checked = survey(declared_sets(args.data), read=None if args.headers else sound.require)
     checked.require_usable(args.data)
     print(checked.table())
     if checked.clean:
@@ -126,13 +141,10 @@ def _check(args: argparse.Namespace) -> int:
     return DROPPED
 
 
-def _decode(source: Source) -> None:
-    source.read()
-
-
 def _prepare(args: argparse.Namespace) -> int:
-    collection = read_collection(args.data, memory=0)
-    done = prepare(collection, args.out, size=args.size, whole=args.held_out)
+    collection = read_collection(args.data, memory=0, decode=False)
+    square = Square(args.reach, args.size or round(EXEMPLAR * args.reach))
+    done = prepare(collection, args.out, square=square, whole=args.held_out)
     for fault in done.faults.first:
         print(f"{fault.kind.value}: {fault.message}")
     print(f"{args.out}: {done.pictures} pictures, {done.bytes / 1e9:.2f} GB")
@@ -145,13 +157,25 @@ def _sheet(args: argparse.Namespace) -> int:
 
     contact_sheet.require_jpeg(args.out)
     sampling = contact_sheet.sampling_of(args.recipe)
-    collection = read_collection(args.data)
+    collection = read_collection(args.data, decode=False)
     if args.only:
         collection = contact_sheet.only(collection, args.only)
     sheet = contact_sheet.contact_sheet(collection, sampling, seed=args.seed)
     contact_sheet.write_sheet(sheet, args.out)
     print(args.out)
     return 0
+
+
+def _reach(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not LEAST_REACH <= value <= MOST_REACH:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a number from {LEAST_REACH:g} to {MOST_REACH:g}"
+        )
+    return value
 
 
 def _side(text: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -23,8 +23,9 @@ from tracker_ros.training.crowds import FPS, HEIGHT, WIDTH, Crowds
 from tracker_ros.training.footage import CANVAS, CellReader, Film, detected, film_of
 from tracker_ros.training.mot_films import film_of_sequence
 from tracker_ros.training.pictures import Collection
-from tracker_ros.training.recipe import require_name
+from tracker_ros.training.recipe import require_words
 from tracker_ros.training.session import Session
+from tracker_ros.training.task import read_weights
 from tracker_ros.training.trainer import Trainer
 from tracker_ros.training.windows import Window, draw_window, side_by_side
 
@@ -62,9 +63,13 @@ def read_famnet_recipe(path: Path) -> FamnetRecipe:
     """Read a recipe whose tracker is famnet. Raises ModelError."""
     try:
         recipe = FamnetRecipe(**yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError, TypeError) as error:
+        if set(recipe.crowds) != {"films", "frames"} or len(recipe.shares) != 3:
+            raise ValueError(
+                "crowds needs films and frames, shares one for each of 3 kinds of film"
+            )
+    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
         raise ModelError(f"the recipe {path} is not valid: {error}") from error
-    require_name(recipe.name)
+    require_words(recipe)
     return recipe
 
 
@@ -75,9 +80,7 @@ def start_network(recipe: FamnetRecipe, weights: Path) -> FAMNet:
     """
     arguments = dict(recipe.network)
     network = FAMNet(tuple(arguments.pop("widths")), **arguments)
-    if not weights.is_file():
-        raise ModelError(f"{weights}: no such file; give network.safetensors of a siamrpnpp run")
-    given = load_file(weights)
+    given = read_weights(weights)
     own = network.feature.state_dict()
     wrong = [key for key in own if key not in given or given[key].shape != own[key].shape]
     if wrong:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from tracker_ros.errors import DataError, ModelError
 from tracker_ros.models.card import Card
@@ -26,10 +23,11 @@ from tracker_ros.training.famnet import (
     train_famnet,
 )
 from tracker_ros.training.footage import CellReader, Film
-from tracker_ros.training.pictures import Collection, read_collection
+from tracker_ros.training.pictures import Collection
+from tracker_ros.training.reading import read_collection
 from tracker_ros.training.record import graphs_of, origins, record
+from tracker_ros.training.run import Run, check_machine, section
 from tracker_ros.training.session import Session
-from tracker_ros.training.trainer import Trainer
 
 HELD_OUT_FILMS = 12
 HELD_OUT_SHARE = 0.15
@@ -43,26 +41,31 @@ def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
         raise ModelError(
             "famnet is trained in one stage on a backbone that stays as it is: leave out --teacher"
         )
-    folder = args.out or Path("runs") / recipe.name
     if args.backbone is None:
         raise ModelError(
             "FAMNet stands on the backbone of a trained SiamRPN++: train that first and give its "
             "weights, --backbone runs/siamrpnpp_alexnet_small/network.safetensors"
         )
-    network = start_network(recipe, args.backbone)
-    trainer = _trainer(recipe, args)
-    sequences, held_out = _sequences(args.sequences, recipe)
+    folder = args.out or Path("runs") / recipe.name
     names = args.held_out or recipe.held_out
+    network = section(recipe.name, "network", lambda: start_network(recipe, args.backbone))
+    told = _told(recipe, names, args)
+    run = Run(
+        Session(folder, args.resume, args.workers, told), args.device,
+        precision=args.precision, seed=args.seed, scale=args.scale,
+    )  # fmt: skip
+    trainer = section(recipe.name, "train", lambda: run.trainer(recipe.train))
+    check_machine(run)
+    sequences, held_out = _sequences(args.sequences, recipe)
     collection, others = _split(read_collection(args.data), names)
+    told["data"] = collection.fingerprint
     reader = CellReader(network.feature.backbone, args.device)
     films = _films(recipe, collection, sequences, reader, args)
     checked = _held_out(recipe, others, held_out, reader, args)
     network.feature.backbone.cpu()
-    session = Session(folder, args.resume, args.workers, _told(recipe, names, args))
-    train_famnet(recipe, network, films, trainer, session)
+    train_famnet(recipe, network, films, trainer, run.session)
     if not distributed.is_main():
         return 0
-    folder.mkdir(parents=True, exist_ok=True)
     save(network, folder / "network.safetensors")
     measured = check_famnet(network.cpu(), checked, recipe.past_frames)
     card = _write_card(recipe, network, folder, measured, args)
@@ -71,28 +74,13 @@ def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
 
 
 def _told(recipe: FamnetRecipe, held_out: list[str], args: argparse.Namespace) -> dict[str, Any]:
-    """What a checkpoint must be of to be resumed."""
+    """What a checkpoint must be of to be resumed, but for the data."""
     return {
         "recipe": vars(recipe),
-        "data": args.data.resolve().name,
         "sequences": args.sequences and args.sequences.resolve().name,
         **origins(None, args.backbone),
         "held out": held_out,
     }
-
-
-def _trainer(recipe: FamnetRecipe, args: argparse.Namespace) -> Trainer:
-    values = dict(recipe.train)
-    if args.precision is not None:
-        values["precision"] = args.precision
-    try:
-        trainer = Trainer(**values, seed=args.seed, device=args.device)
-        torch.zeros(1, device=args.device)
-    except TypeError as error:
-        raise ModelError(f"recipe '{recipe.name}', section train: {error}") from error
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"--device {args.device} cannot be used: {error}") from error
-    return dataclasses.replace(trainer, steps=max(1, round(trainer.steps * args.scale)))
 
 
 def _split(collection: Collection, held_out: list[str]) -> tuple[Collection, Collection]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -31,16 +34,16 @@ class Drawn(Dataset[Any]):
             return error
 
 
+@contextmanager
 def batches(
     data: Any, start: int, steps: int, device: str, session: Session | None
-) -> Iterator[Any]:
-    """The batches of the steps from `start` to before `steps`, their tensors on the device.
+) -> Iterator[Iterator[Any]]:
+    """Within it, the batches of the steps from `start` to before `steps`, on the device.
 
-    Raises what `data` raises, and TrackerRosError if a worker dies.
+    Raises what `data` raises, and TrackerRosError if a worker dies: torch says that in the middle
+    of whatever is done in here.
     """
-    if start >= steps:
-        return iter(())
-    workers = session.workers if session is not None else 0
+    workers = session.workers if session is not None and start < steps else 0
     loader: DataLoader[Any] = DataLoader(
         Drawn(data),
         batch_size=None,
@@ -50,23 +53,21 @@ def batches(
         pin_memory=torch.device(device).type == "cuda",
         worker_init_fn=_start_worker,
     )
-    # The workers start here, and not with the first batch: before there are threads and signals.
-    return _received(iter(loader), device)
+    try:
+        # The workers start here, and not with the first batch: before there are threads and
+        # signals.
+        yield _received(iter(loader), device)
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise TrackerRosError(
+            "a process that draws batches was ended from outside, as when memory runs out: "
+            "resume with fewer --workers"
+        ) from error
 
 
 def _received(found: Iterator[Any], device: str) -> Iterator[Any]:
-    while True:
-        try:
-            batch = next(found)
-        except StopIteration:
-            return
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error) or "exited unexpectedly" not in str(error):
-                raise
-            raise TrackerRosError(
-                "a process that draws batches was ended from outside, as when memory runs out: "
-                "resume with fewer --workers"
-            ) from error
+    for batch in found:
         if isinstance(batch, TrackerRosError):
             raise batch
         yield on_device(batch, device)
@@ -86,6 +87,19 @@ def on_device(batch: Any, device: str) -> Any:
 
 
 def _start_worker(number: int) -> None:
-    """One thread each; Ctrl-C is for the process that trains, which ends its workers."""
+    """One thread to draw with; Ctrl-C and SIGTERM are for the process that trains.
+
+    Whoever sends them to all processes, as a terminal and systemd do, wants a checkpoint: until
+    that is written, and the process that trains ends its workers, these draw on.
+    """
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_when_told_by, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_when_told_by(parent: int) -> None:
+    """By SIGTERM: where a run crashes, Python ends its processes so, and waits for them."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

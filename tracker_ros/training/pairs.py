@@ -9,6 +9,7 @@ often, `Sampling` says.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
 
@@ -50,6 +51,8 @@ class Pair:
     search: UInt8Image
     box: CropBox
     positive: bool
+    scenes: tuple[Hashable, Hashable]
+    """The video or picture of either crop; only crops of the same one may show the same target."""
 
 
 class PairSampler:
@@ -63,26 +66,27 @@ class PairSampler:
         """One pair; the same for a generator in the same state.
 
         What is shown, where, what is added and in which light are drawn from generators of their
-        own, so that switching one augmentation on or off leaves the rest of a pair as it was.
+        own, and so is each of what is added: switching one augmentation on or off leaves the rest
+        of a pair as it was.
         """
         s = self._sampling
-        what, where, behind, added, light = (
-            np.random.default_rng(int(word)) for word in rng.integers(2**63, size=5)
-        )
+        *seeds, behind_first, behind_second = map(int, rng.integers(2**63, size=6))
+        what, where, added, light = map(np.random.default_rng, seeds)
         drawn = self._targets.draw(what)
         other = self._targets.another(drawn, what) if what.random() < s.negative else None
         shown, positive = other or drawn, other is None
 
         flip, mirror = bool(where.random() < s.flip), bool(where.random() < s.mirror)
-        pasted = bool(behind.random() < s.paste) and positive
+        pasted = bool(where.random() < s.paste) and positive
+        crop = partial(self._crop, (drawn, shown), mirror=mirror, pasted=pasted)
         view = self._template_view(drawn.first, where, flip)
-        crop = partial(self._crop, (drawn, shown), mirror=mirror, pasted=pasted, rng=behind)
-        template, template_box = crop(drawn.first, view)
+        template, template_box = crop(drawn.first, view, behind_first)
         view = self._search_view(shown, where, flip)
-        search, box = crop(shown.second, view)
+        search, box = crop(shown.second, view, behind_second)
         self._add_objects(search, box, drawn, shown, added)
         template, search = self._in_light(template, search, light)
-        return Pair(template, template_box, search, box, positive)
+        scenes = (self._targets.scene(drawn.source), self._targets.scene(shown.source))
+        return Pair(template, template_box, search, box, positive, scenes)
 
     def _template_view(self, subject: Subject, rng: Generator, flip: bool) -> View:
         s, size = self._sampling, self._sampling.template_size
@@ -103,10 +107,13 @@ class PairSampler:
         )  # fmt: skip
 
     def _crop(
-        self, targets: tuple[Drawn, Drawn], subject: Subject, view: View, *, mirror: bool,
-        pasted: bool, rng: Generator,
+        self, targets: tuple[Drawn, Drawn], subject: Subject, view: View, seed: int, *,
+        mirror: bool, pasted: bool,
     ) -> tuple[UInt8Image, CropBox]:  # fmt: skip
-        """A crop of a subject without further objects; another picture in it shows no target."""
+        """A crop of a subject without further objects; another picture in it shows no target.
+
+        Which picture that is, the seed alone decides.
+        """
         transform = transform_of(middle_of(subject.box), view)
         image, size = subject.image, view.size
         # What is beyond the border is mirrored, unless that shows the target a second time: a copy
@@ -114,6 +121,7 @@ class PairSampler:
         twice = mirror and mirrored_in(subject.box, image.shape, transform, size)
         ground: UInt8Image | None = None
         if twice or (pasted and subject.mask is not None):
+            rng = np.random.default_rng(seed)
             picture = self._targets.picture(rng, *targets)
             if picture is not None:
                 ground = composites.background(picture, rng, size)
@@ -131,38 +139,42 @@ class PairSampler:
     ) -> None:
         """Distractors beside the target and occluders before it, in place."""
         s, targets = self._sampling, self._targets
-        if rng.random() < s.distractor:
-            other = targets.object(rng, drawn, shown)
+        distractor, look_alike, strip, thing = augment.switched(
+            rng, (s.distractor, s.look_alike, s.occluder, s.occluding_object)
+        )
+        if distractor is not None:
+            other = targets.object(distractor, drawn, shown)
             if other is not None:
-                composites.distract(search, box, other, rng, recolour=False)
-        if rng.random() < s.look_alike:
-            other, itself = targets.alike(drawn, shown, rng)
-            composites.distract(search, box, other, rng, recolour=itself)
-        if rng.random() < s.occluder:
-            picture = targets.picture(rng, drawn, shown)
+                composites.distract(search, box, other, distractor, recolour=False)
+        if look_alike is not None:
+            other, itself = targets.alike(drawn, shown, look_alike)
+            composites.distract(search, box, other, look_alike, recolour=itself)
+        if strip is not None:
+            picture = targets.picture(strip, drawn, shown)
             if picture is not None:
-                patch = composites.background(picture, rng, PATCH)
-                composites.occlude_by_strip(search, box, patch, rng)
-        if rng.random() < s.occluding_object:
-            other = targets.object(rng, drawn, shown)
+                patch = composites.background(picture, strip, PATCH)
+                composites.occlude_by_strip(search, box, patch, strip)
+        if thing is not None:
+            other = targets.object(thing, drawn, shown)
             if other is not None:
-                composites.occlude_by_object(search, box, other, rng)
+                composites.occlude_by_object(search, box, other, thing)
 
     def _in_light(
         self, template: UInt8Image, search: UInt8Image, rng: Generator
     ) -> tuple[UInt8Image, UInt8Image]:
         """Both crops as a camera gives them: colours they share, darkness, lost detail, grey."""
         s = self._sampling
-        if s.colour > 0:
-            table = augment.colour_table(rng, s.colour)
+        colour, dark, grey = augment.switched(rng, (s.colour > 0, s.dark, s.grey))
+        if colour is not None:
+            table = augment.colour_table(colour, s.colour)
             template, search = (augment.recoloured(crop, table) for crop in (template, search))
-        if rng.random() < s.dark:
-            night = augment.night_table(rng)
+        if dark is not None:
+            night = augment.night_table(dark)
             search = augment.recoloured(search, night)
-            if rng.random() < 0.5:
+            if dark.random() < 0.5:
                 template = augment.recoloured(template, night)
         template, search = (augment.degrade(c, rng, s) for c in (template, search))
-        if rng.random() < s.grey:
+        if grey is not None:
             template, search = augment.grey(template), augment.grey(search)
         return template, search
 
@@ -183,12 +195,15 @@ class PairBatches(Dataset[Batch]):
             cv2.setNumThreads(0)  # the workers are the threads
         rng = np.random.default_rng((self._seed, step, rank()))
         pairs = [self._sampler.draw(rng) for _ in range(self._batch)]
+        numbers: dict[Hashable, int] = {}
+        scenes = [[numbers.setdefault(s, len(numbers)) for s in pair.scenes] for pair in pairs]
         return Batch(
             template=torch.from_numpy(np.stack([pair.template for pair in pairs])),
             template_box=torch.tensor([pair.template_box for pair in pairs], dtype=torch.float32),
             search=torch.from_numpy(np.stack([pair.search for pair in pairs])),
             box=torch.tensor([pair.box for pair in pairs], dtype=torch.float32),
             positive=torch.tensor([pair.positive for pair in pairs]),
+            scenes=torch.tensor(scenes),
         )
 
 

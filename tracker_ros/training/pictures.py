@@ -1,16 +1,14 @@
-"""The pictures that training draws from: tracks, labelled stills and unlabelled photographs.
-
-A picture is decoded when it is asked for. What fits in memory is decoded once, before workers are
-forked, and shared by them; of more than that each process keeps what it used last.
-"""
+"""The pictures that training draws from: tracks, labelled stills and unlabelled photographs."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any
 
 import cv2
@@ -19,27 +17,24 @@ import numpy.typing as npt
 
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box, UInt8Image
-from tracker_ros.training.datasets.cache import CACHE, Kept, PictureCache
-from tracker_ros.training.datasets.declaration import declared_sets
-from tracker_ros.training.datasets.records import Entry, Label
-from tracker_ros.training.datasets.report import Survey
-from tracker_ros.training.datasets.sources import Source
-from tracker_ros.training.datasets.survey import open_set, survey
+from tracker_ros.training.datasets.cache import Kept
+from tracker_ros.training.datasets.records import Cut
 
 Mask = npt.NDArray[np.uint8]
 Mean = tuple[float, float, float]
-
-MEMORY = 3 << 30
-"""Bytes of decoded pictures that are all kept, and shared by workers."""
+SMALLEST = 12.0
+"""Objects of stills with a shorter side, in pixels, are not drawn."""
 
 
 class _Seen:
     """A picture in memory or on disk, and its mean colour."""
 
-    __slots__ = ("_mean", "_picture")
+    __slots__ = ("_mean", "_picture", "cut")
 
-    def __init__(self, image: UInt8Image | Kept, mean: Mean | None) -> None:
+    def __init__(self, image: UInt8Image | Kept, mean: Mean | None, cut: Cut | None) -> None:
         self._picture, self._mean = image, mean
+        self.cut = cut
+        """Where it was cut out of its original; None: it is whole."""
 
     @property
     def image(self) -> UInt8Image:
@@ -51,10 +46,20 @@ class _Seen:
         """Its file; nothing for a picture that was given in memory."""
         return str(self._picture.source) if isinstance(self._picture, Kept) else ""
 
-    def shows_same(self, other: _Seen) -> bool:
-        """Whether both are the same picture, without decoding it."""
-        mine, theirs = self._picture, other._picture
-        return mine is theirs or (isinstance(mine, Kept) and mine == theirs)
+    @property
+    def original(self) -> Hashable:
+        """The same for all that shows one photograph or frame; nothing is decoded for it."""
+        if self.cut is not None:
+            return self.cut.original
+        picture = self._picture
+        return picture.source if isinstance(picture, Kept) else id(picture)
+
+    def in_original(self, box: Box) -> Box:
+        """A box of this picture in pixels of its original."""
+        if self.cut is None:
+            return box
+        _, x, y, zoom_x, zoom_y = self.cut
+        return Box(x + box.x / zoom_x, y + box.y / zoom_y, box.w / zoom_x, box.h / zoom_y)
 
     @property
     def mean(self) -> Mean:
@@ -76,8 +81,9 @@ class Frame(_Seen):
         box: Box | None,
         mask: Mask | Kept | None = None,
         mean: Mean | None = None,
+        cut: Cut | None = None,
     ) -> None:
-        super().__init__(image, mean)
+        super().__init__(image, mean, cut)
         self.box = box
         self._mask = mask
 
@@ -104,6 +110,13 @@ class FrameTrack:
     """Most frames from template to search; None: the recipe's."""
     whole: bool = True
     """Whether frames show the scene; prepared ones show what is around the target alone."""
+    video: str = ""
+    """The footage, which other tracks may be of, too; nothing: it is this track's alone."""
+
+    @property
+    def footage(self) -> str:
+        """Tracks that have the same are targets of one video."""
+        return self.video or self.name
 
     @property
     def visible(self) -> list[int]:
@@ -138,14 +151,20 @@ class Still(_Seen):
         masks: Sequence[Mask | None] = (),
         weight: float = 1.0,
         labels: tuple[str, ...] = (),
+        cut: Cut | None = None,
     ) -> None:
-        super().__init__(image, mean)
+        super().__init__(image, mean, cut)
         self.boxes = boxes
         self.masks = masks
         """(height, width) uint8 or None for each box; empty where none has a mask."""
         self.weight = weight
         self.labels = labels
         """What kind of thing is in each box; empty where that is not known of any."""
+
+    @property
+    def large(self) -> list[int]:
+        """The numbers of the objects that are large enough to be targets."""
+        return [i for i, box in enumerate(self.boxes) if min(box.w, box.h) >= SMALLEST]
 
 
 @dataclass(frozen=True)
@@ -157,15 +176,17 @@ class Collection:
     unlabelled: list[Still] = field(default_factory=list)
     licences: dict[str, str] = field(default_factory=dict)
     """Data set -> its licence, for the card."""
+    reach: float = math.inf
+    """Side, in context sides of an object, of the square around it that crops can show."""
 
     def split(self, held_out: list[str]) -> tuple[Collection, list[FrameTrack]]:
         """The collection without the footage of the tracks named, and those tracks.
 
-        Other tracks and stills that show the same pictures are left out, too: what holds something
-        out must not have seen it. Raises DataError for a name that is not there, or that was
-        prepared as crops: a tracker cannot run through these.
+        Other tracks of it are left out, too, and whatever shows the same pictures: what holds
+        something out must not have seen it. Raises DataError for a name that is not there, or that
+        was prepared as crops: a tracker cannot run through these.
         """
-        _require_known(held_out, {track.name for track in self.tracks})
+        require_known(held_out, {track.name for track in self.tracks})
         held = [track for track in self.tracks if track.name in held_out]
         for track in held:
             if not track.whole:
@@ -173,11 +194,17 @@ class Collection:
                     f"held-out track '{track.name}' was prepared as crops, which no tracker can "
                     "run through; prepare the data again with --held-out and its name"
                 )
-        footage = {frame.path for track in held for frame in track.frames} - {""}
+        footage = {track.footage for track in held}
+        seen = {frame.original for track in held for frame in track.frames}
         others = [track for track in self.tracks if track.name not in held_out]
-        kept = [t for t in others if not any(frame.path in footage for frame in t.frames)]
+        kept = [
+            track
+            for track in others
+            if track.footage not in footage
+            and not any(frame.original in seen for frame in track.frames)
+        ]
         stills, unlabelled = (
-            [still for still in part if still.path not in footage]
+            [still for still in part if still.original not in seen]
             for part in (self.stills, self.unlabelled)
         )
         names = {track.name for track in kept}
@@ -187,110 +214,35 @@ class Collection:
                 f"also held out, because they are of the same footage: {', '.join(related)}",
                 file=sys.stderr,
             )
-        return Collection(kept, stills, unlabelled, self.licences), held
+        return replace(self, tracks=kept, stills=stills, unlabelled=unlabelled), held
+
+    @property
+    def fingerprint(self) -> str:
+        """Counts and a hash of all that decides which pairs are drawn, but the pixels.
+
+        It does not depend on where the data lie.
+        """
+        found = hashlib.sha256()
+
+        def add(*values: object) -> None:
+            found.update(json.dumps(values, default=tuple).encode())
+
+        for track in self.tracks:
+            add(track.name, track.weight, track.max_gap, track.whole)
+            for frame in track.frames:
+                add(PurePath(frame.path).name, frame.box)
+        for still in (*self.stills, *self.unlabelled):
+            add(PurePath(still.path).name, still.weight, still.boxes, still.labels)
+        frames = sum(len(track.frames) for track in self.tracks)
+        counts = (
+            f"{len(self.tracks)} tracks of {frames} frames, {len(self.stills)} stills, "
+            f"{len(self.unlabelled)} photographs"
+        )
+        return f"{counts} ({found.hexdigest()[:12]})"
 
 
-def read_collection(path: Path, *, progress: bool = True, memory: int = MEMORY) -> Collection:
-    """The data sets of a declaration (.yaml) or a folder, checked; progress and faults on stderr.
-
-    memory: bytes of decoded pictures that are kept; a collection of no more is decoded here.
-    Raises DataError when nothing of it can be used.
-    """
-    cache = PictureCache(memory)
-    checked = survey(declared_sets(path), read=_decode_into(cache), progress=progress)
-    checked.require_usable(path)
-    if progress:
-        show(checked)
-    return collection_of(checked, cache)
-
-
-def show(checked: Survey) -> None:
-    """Print what is kept and what is dropped on stderr."""
-    text = checked.table() if checked.clean else f"{checked.table()}\n{checked.complaints()}"
-    print(text, file=sys.stderr, flush=True)
-
-
-def read_tracks(path: Path, names: Sequence[str]) -> list[FrameTrack]:
-    """These tracks alone. Raises DataError when one is not there or cannot be used."""
-    cache = PictureCache(MEMORY)
-    found = survey(declared_sets(path), read=_decode_into(cache), only=names, progress=False)
-    tracks = {track.name: track for track in collection_of(found, cache).tracks}
-    if any(name not in tracks for name in names):
-        first = "".join(f"; {fault.message}" for fault in found.faults.first[:1])
-        _require_known(names, track_names(path), first)
-    held = Collection(list(tracks.values())).split(list(dict.fromkeys(names)))[1]
-    return [tracks[name] for name in dict.fromkeys(names) if tracks[name] in held]
-
-
-def track_names(path: Path) -> list[str]:
-    """The videos of the data, sorted. Raises DataError when there are none."""
-    sets = declared_sets(path)
-    found = {data.name: open_set(data).videos for data in sets}
-    count = Counter(name for videos in found.values() for name in videos)
-    names = sorted(
-        name if count[name] == 1 else f"{data}/{name}"
-        for data, videos in found.items()
-        for name in videos
-    )
-    if not names:
-        raise DataError(f"{path} holds no tracks; expected some in video.json, or a declared video")
-    return names
-
-
-def collection_of(checked: Survey, cache: PictureCache) -> Collection:
-    """What a survey kept, as pictures that go through the cache."""
-    collection = Collection()
-    for report in checked.sets:
-        collection.licences.update(report.licences)
-        for track in report.found.tracks:
-            frames = tuple(_frame(entry, cache) for entry in track.entries)
-            collection.tracks.append(
-                FrameTrack(track.name, frames, track.weight, track.max_gap, track.whole)
-            )
-        for entry in report.found.stills:
-            still = _still(entry, cache)
-            (collection.stills if still.boxes else collection.unlabelled).append(still)
-    return collection
-
-
-def _decode_into(cache: PictureCache) -> Any:
-    """Decode what is surveyed, until it is more than the cache holds: then it is forgotten."""
-
-    def decode(source: Source) -> None:
-        if cache.limit <= CACHE or source.mapped:
-            return
-        image = cache.read(source)
-        if cache.bytes + image.nbytes > cache.limit:
-            cache.shrink(min(CACHE, cache.limit))
-
-    return decode
-
-
-def _frame(entry: Entry, cache: PictureCache) -> Frame:
-    label = entry.labels[0] if entry.labels else None
-    box = None if label is None else Box(*label.values)
-    return Frame(Kept(entry.picture, cache), box, _mask(label, cache), entry.mean)
-
-
-def _still(entry: Entry, cache: PictureCache) -> Still:
-    masks = tuple(_mask(label, cache) for label in entry.labels)
-    return Still(
-        Kept(entry.picture, cache),
-        tuple(Box(*label.values) for label in entry.labels),
-        entry.mean,
-        Masks(masks) if any(mask is not None for mask in masks) else (),
-        entry.weight,
-        tuple(sys.intern(label.name) for label in entry.labels)
-        if any(label.name for label in entry.labels)
-        else (),
-    )
-
-
-def _mask(label: Label | None, cache: PictureCache) -> Kept | None:
-    return None if label is None or label.mask is None else Kept(label.mask, cache)
-
-
-def _require_known(names: Iterable[str], tracks: Iterable[str], reason: str = "") -> None:
+def require_known(names: Iterable[str], tracks: Iterable[str], reason: str = "") -> None:
+    """Raises DataError for names that are not among the tracks."""
     unknown = sorted(set(names) - set(tracks))
     if unknown:
         raise DataError(

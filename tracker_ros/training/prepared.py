@@ -1,8 +1,7 @@
 """Crops cut out beforehand, so that drawing a pair decodes no JPEG file.
 
-For every labelled object of every frame the square that pairs can be drawn from, `REACH` context
-sides wide (pysot's crop of 511 px around a template of 127), as raw pixels in shards that are
-mapped into memory: datasets/shards.py says how, and reads them.
+cutting.py says what is kept of a picture. It lies as raw pixels in shards that are mapped into
+memory: datasets/shards.py says how, and reads them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,47 +17,33 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
 from tracker_ros.errors import DataError
-from tracker_ros.geometry import Box, UInt8Image, context_side
+from tracker_ros.geometry import Box
+from tracker_ros.training.cutting import (
+    Crop,
+    Square,
+    frame_as_it_is,
+    frame_crop,
+    photograph,
+    still_crops,
+)
 from tracker_ros.training.datasets.records import Faults, Kind
 from tracker_ros.training.datasets.shards import FORMAT, INDEX, VERSION
-from tracker_ros.training.pictures import Collection, Frame, Mask, Mean, Still
+from tracker_ros.training.pictures import Collection, Frame, FrameTrack
 
-SIZE = 511
-"""Default longest side of a crop, pixels: of this size nothing is lost to a template of 127."""
-REACH = 511 / 127
-"""Side of the square that is kept, in context sides of the object."""
-PHOTOGRAPH = 320
-"""Shorter side, at most, of pictures without boxes."""
 SHARD = 1 << 30
 """Bytes after which a new shard begins."""
 THREADS = 4
 AHEAD = 64
 """Pictures that are cut before they are written."""
 
+USUAL = Square()
 T = TypeVar("T")
 Row = list[Any]
-
-
-@dataclass(frozen=True)
-class Crop:
-    """Part of a picture, resized; boxes are in its pixels."""
-
-    image: UInt8Image
-    labels: tuple[tuple[Box, Mask | None], ...]
-    mean: Mean
-    """Of the whole picture: what stands for what lies outside."""
-    weight: float = 1.0
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that it takes in a shard."""
-        return self.image.nbytes + sum(0 if m is None else m.nbytes for _, m in self.labels)
 
 
 @dataclass
@@ -75,16 +60,16 @@ def prepare(
     collection: Collection,
     out: Path,
     *,
-    size: int = SIZE,
+    square: Square = USUAL,
     whole: Sequence[str] = (),
     progress: bool = True,
 ) -> Preparation:
     """Write a collection as prepared data to a folder that is not there yet.
 
-    size: longest side of a crop. whole: tracks that are kept as they are, which a tracker can run
-    through; other tracks of the same footage are left out. The folder is there whole or not at
-    all: until then it has `.part` after its name, and what a killed run left there is thrown away.
-    Raises DataError.
+    square: what is kept around objects. whole: tracks that are kept as they are, which a tracker
+    can run through; other tracks of the same footage are left out. The folder is there whole or
+    not at all: until then it has `.part` after its name, and what a killed run left there is thrown
+    away. Raises DataError.
     """
     rest, held = collection.split(list(whole))
     if out.exists():
@@ -93,7 +78,7 @@ def prepare(
     _clear(part)
     done = Preparation()
     chosen = [*rest.tracks, *held]
-    total = sum(len(t.visible) for t in chosen) + len(rest.stills) + len(rest.unlabelled)
+    total = sum(len(t.frames) for t in chosen) + len(rest.stills) + len(rest.unlabelled)
     try:
         part.mkdir(parents=True)
         with (
@@ -113,24 +98,26 @@ def prepare(
                 return found
 
             tracks: list[dict[str, Any]] = []
+            videos = _Numbers()
             for track in chosen:
-                cut = frame_as_it_is if track.name in whole or not track.whole else frame_crop
-                frames = [track.frames[index] for index in track.visible]
-                pictures = rows(partial(cut, size=size), frames)
+                kept = track.name in whole
+                if kept or not track.whole:
+                    pictures = rows(frame_as_it_is, track.frames)
+                else:
+                    pictures = rows(lambda item: frame_crop(*item, square), _with_places(track))
                 if pictures:
-                    kept = track.name in whole
                     tracks.append(
                         {
                             "name": track.name, "weight": track.weight, "max_gap": track.max_gap,
-                            "whole": kept, "pictures": pictures,
+                            "whole": kept, "video": videos.of(track.footage), "pictures": pictures,
                         }
                     )  # fmt: skip
-            stills = rows(partial(still_crops, size=size), rest.stills)
+            stills = rows(partial(still_crops, square=square), rest.stills)
             stills += rows(photograph, rest.unlabelled)
         index = {
             "format": FORMAT,
             "version": VERSION,
-            "size": size,
+            "reach": min(square.reach, collection.reach),
             "licences": collection.licences,
             "shards": shards.written,
             "tracks": tracks,
@@ -145,87 +132,14 @@ def prepare(
     return done
 
 
-def frame_crop(frame: Frame, size: int) -> list[Crop]:
-    """What pairs can be drawn from around the target of a frame."""
-    assert frame.box is not None  # only visible frames are prepared
-    return [_crop(frame.image, frame.box, frame.mask, frame.mean, size)]
-
-
-def frame_as_it_is(frame: Frame, size: int) -> list[Crop]:
-    """All of it."""
-    assert frame.box is not None  # only visible frames are prepared
-    return [Crop(frame.image, ((frame.box, frame.mask),), frame.mean)]
-
-
-def still_crops(still: Still, size: int) -> list[Crop]:
-    """A crop for each object, or all of the photograph where that takes less."""
-    image, mean = still.image, still.mean
-    masks = [still.masks[i] if still.masks else None for i in range(len(still.boxes))]
-    labels = list(zip(still.boxes, masks, strict=True))
-    crops = [_crop(image, box, mask, mean, size, still.weight) for box, mask in labels]
-    # In the scale that the smallest object needs.
-    scale = max(_scale(box, size) for box in still.boxes)
-    height, width = image.shape[:2]
-    all_of_it = _resized(image, labels, (0, 0, width, height), scale, mean, still.weight)
-    return [all_of_it] if all_of_it.nbytes <= sum(crop.nbytes for crop in crops) else crops
-
-
-def photograph(still: Still) -> list[Crop]:
-    """A picture without boxes, smaller."""
-    image = still.image
-    height, width = image.shape[:2]
-    scale = min(1.0, PHOTOGRAPH / min(height, width))
-    if scale < 1:
-        size = (max(round(width * scale), 1), max(round(height * scale), 1))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return [Crop(image, (), still.mean, still.weight)]
-
-
-def _scale(box: Box, size: int) -> float:
-    """By how much the square around a box is made smaller; never larger."""
-    return min(1.0, size / (REACH * context_side(box.w, box.h)))
-
-
-def _crop(
-    image: UInt8Image, box: Box, mask: Mask | None, mean: Mean, size: int, weight: float = 1.0
-) -> Crop:
-    """The part of the square around a box that lies in the picture."""
-    height, width = image.shape[:2]
-    half = REACH * context_side(box.w, box.h) / 2
-    x0, y0 = max(int(box.cx - half), 0), max(int(box.cy - half), 0)
-    x1 = max(min(int(np.ceil(box.cx + half)), width), x0 + 1)
-    y1 = max(min(int(np.ceil(box.cy + half)), height), y0 + 1)
-    return _resized(image, [(box, mask)], (x0, y0, x1, y1), _scale(box, size), mean, weight)
-
-
-def _resized(
-    image: UInt8Image,
-    labels: Sequence[tuple[Box, Mask | None]],
-    part: tuple[int, int, int, int],
-    scale: float,
-    mean: Mean,
-    weight: float,
-) -> Crop:
-    x0, y0, x1, y1 = part
-    size = (max(round((x1 - x0) * scale), 1), max(round((y1 - y0) * scale), 1))
-    sx, sy = size[0] / (x1 - x0), size[1] / (y1 - y0)
-
-    def scaled(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        # Bilinear, as trackers make their crops: training should see the same.
-        return np.asarray(cv2.resize(pixels[y0:y1, x0:x1], size), np.uint8)
-
-    moved = tuple(
-        (
-            Box((box.x - x0) * sx, (box.y - y0) * sy, box.w * sx, box.h * sy),
-            None if mask is None else _two_levels(scaled(mask)),
-        )
-        for box, mask in labels
-    )
-    return Crop(scaled(image), moved, mean, weight)
-
-
-def _two_levels(mask: Mask) -> Mask:
-    return np.where(mask > 127, 255, 0).astype(np.uint8)
+def _with_places(track: FrameTrack) -> list[tuple[Frame, Box]]:
+    """Frames, each with the last box of the target; with the first before that one."""
+    boxes = [frame.box for frame in track.frames if frame.box is not None]
+    places = []
+    for frame in track.frames if boxes else ():
+        boxes[0] = frame.box or boxes[0]
+        places.append((frame, boxes[0]))
+    return places
 
 
 def _tried(cut: Callable[[T], list[Crop]], item: T, *, faults: Faults) -> list[Crop]:
@@ -246,6 +160,17 @@ def _in_order(
         yield from pool.map(cut, chunk)
 
 
+class _Numbers:
+    """A number for each thing that is named, from 0 on."""
+
+    def __init__(self) -> None:
+        self._of: dict[Hashable, int] = {}
+
+    def of(self, name: Hashable) -> int:
+        """That of a thing; a new one for a new thing."""
+        return self._of.setdefault(name, len(self._of))
+
+
 class _Shards:
     """Writes crops one after the other."""
 
@@ -253,6 +178,7 @@ class _Shards:
         self.folder = folder
         self.written: list[dict[str, Any]] = []
         self._file: BinaryIO | None = None
+        self._originals = _Numbers()
 
     def __enter__(self) -> _Shards:
         return self
@@ -267,12 +193,18 @@ class _Shards:
             self._next()
         offset = self._append(crop.image)
         labels = [
-            [*(round(value, 3) for value in box), -1 if mask is None else self._append(mask)]
-            for box, mask in crop.labels
+            [
+                *(round(value, 3) for value in one.box),
+                -1 if one.mask is None else self._append(one.mask),
+                one.name,
+            ]
+            for one in crop.marked
         ]
         height, width = crop.image.shape[:2]
         mean = [round(value, 2) for value in crop.mean]
-        return [len(self.written) - 1, offset, height, width, mean, crop.weight, labels]
+        number, *place = self._originals.of(crop.cut.original), *crop.cut[1:]
+        cut = [number, *(round(value, 6) for value in place)]
+        return [len(self.written) - 1, offset, height, width, mean, crop.weight, cut, labels]
 
     def _append(self, pixels: npt.NDArray[np.uint8]) -> int:
         assert self._file is not None

@@ -58,16 +58,26 @@ def is_famnet(path: Path) -> bool:
     """Whether a recipe trains FAMNet, which has a form of its own. Raises ModelError."""
     try:
         return bool(yaml.safe_load(path.read_text())["tracker"] == "famnet")
-    except (yaml.YAMLError, OSError, TypeError, KeyError) as error:
+    except (yaml.YAMLError, OSError, TypeError, KeyError, ValueError) as error:
         raise ModelError(f"the recipe {path} is not valid: {error}") from error
 
 
-def require_name(name: object) -> None:
-    """Raises ModelError for a name that no model can have, before training takes its hours."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+def require_words(recipe: Any) -> None:
+    """Raises ModelError for what no model or card can say, before training takes its hours."""
+    if not isinstance(recipe.name, str) or not NAME.fullmatch(recipe.name):
         raise ModelError(
-            f"a recipe has the name {name!r}, which its model would have: letters, digits, _, + "
-            "and - make one"
+            f"a recipe has the name {recipe.name!r}, which its model would have: letters, digits, "
+            "_, + and - make one"
+        )
+    for key in ("tracker", "paper", "backbone"):
+        if not isinstance(getattr(recipe, key), str):
+            raise ModelError(
+                f"recipe '{recipe.name}': {key} is {getattr(recipe, key)!r}; expected a text"
+            )
+    held_out = recipe.held_out
+    if not isinstance(held_out, list) or not all(isinstance(name, str) for name in held_out):
+        raise ModelError(
+            f"recipe '{recipe.name}': held_out is {held_out!r}; expected a list of tracks"
         )
 
 
@@ -78,5 +88,5 @@ def read_recipe(name: str) -> Recipe:
         recipe = Recipe(**yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, TypeError) as error:
         raise ModelError(f"the recipe {path} is not valid: {error}") from error
-    require_name(recipe.name)
+    require_words(recipe)
     return recipe

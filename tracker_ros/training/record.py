@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tracker_ros import __version__
+from tracker_ros.errors import ModelError
 from tracker_ros.models.card import file_sha256
 from tracker_ros.training.curves import read_curve
 from tracker_ros.training.teacher import TeacherFiles
@@ -21,7 +22,7 @@ SHORT = 12
 
 
 def origins(teacher: Path | None, backbone: Path | None) -> dict[str, str]:
-    """What the weights begin with: name and sha256 of each file."""
+    """What the weights begin with: name and sha256 of each file. Raises ModelError."""
     files: dict[str, Path] = {}
     if teacher is not None:
         parts = TeacherFiles.at(teacher)
@@ -30,7 +31,10 @@ def origins(teacher: Path | None, backbone: Path | None) -> dict[str, str]:
             files["teacher_head"] = parts.head
     if backbone is not None:
         files["backbone"] = backbone
-    return {name: f"{path.name} {file_sha256(path)[:SHORT]}" for name, path in files.items()}
+    try:
+        return {name: f"{path.name} {file_sha256(path)[:SHORT]}" for name, path in files.items()}
+    except OSError as error:
+        raise ModelError(f"{error.filename} cannot be read as weights: {error.strerror}") from error
 
 
 def graphs_of(name: str, folder: Path) -> dict[str, str]:
@@ -53,7 +57,8 @@ def record(
     for path in sorted((folder / "curves").glob("*.csv")):
         curve = read_curve(path)
         steps[f"steps_{path.stem.replace('-', '_')}"] = int(curve["step"][-1]) + 1
-        speed = np.maximum(curve["samples_per_second"], 1e-3)
+        speed = np.array(curve["samples_per_second"])
+        speed[speed <= 0] = speed[speed > 0].mean() if (speed > 0).any() else np.inf  # not told yet
         minutes += float(np.sum(batches.get(path.stem, 1) / speed)) / 60
     return {
         "recipe": recipe, "version": _version(), "seed": seed, **steps,

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -25,7 +24,7 @@ from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import Recipe
 from tracker_ros.training.sampling import Sampling
 from tracker_ros.training.session import Session
-from tracker_ros.training.task import Batch, Figures, Task
+from tracker_ros.training.task import Batch, Figures, Task, read_weights
 from tracker_ros.training.tasks import TASKS
 from tracker_ros.training.teacher import TaughtPairs, Teacher, TeacherFiles
 from tracker_ros.training.trainer import Trainer
@@ -71,36 +70,70 @@ def task_of(recipe: Recipe) -> Task:
 def check(recipe: Recipe, run: Run) -> None:
     """Raise ModelError for what would stop the run later: before anything takes its time."""
     _check_start(check_recipe(recipe, run), run)
+    check_machine(run)
+
+
+def check_machine(run: Run) -> None:
+    """Raise ModelError for a device or a folder that cannot be used; makes the folder."""
     try:
         torch.zeros(1, device=run.device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"--device {run.device} cannot be used: {error}") from error
+    try:
+        run.session.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"the run's folder, --out, cannot be made: {error}") from error
 
 
 def check_recipe(recipe: Recipe, run: Run) -> Task:
     """Raise ModelError for what is wrong in the recipe itself; its network, untrained."""
-
-    def made(section: str, make: Callable[[], T]) -> T:
-        try:
-            return make()
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise ModelError(f"recipe '{recipe.name}', section {section}: {error}") from error
-
-    task = made("network", lambda: task_of(recipe))
-    made("respond", lambda: float(recipe.respond.get("weight", 0)))
-    made("sampling", lambda: task.check(Sampling(**recipe.sampling)))
-    made("distil", lambda: run.trainer(recipe.distil))
-    made("train", lambda: run.trainer(recipe.train)).require_parts(task.network)
-    where = f"recipe '{recipe.name}', section tracking"
-    made("tracking", lambda: checked(PAPERS[recipe.tracker].parameters, recipe.tracking, where))
+    name = recipe.name
+    task = section(name, "network", lambda: task_of(recipe))
+    section(name, "respond", lambda: float(recipe.respond.get("weight", 0)))
+    sampling = section(name, "sampling", lambda: Sampling(**recipe.sampling))
+    task.check(sampling)
+    section(name, "distil", lambda: run.trainer(recipe.distil))
+    trainer = section(name, "train", lambda: run.trainer(recipe.train))
+    trainer.require_parts(task.network)
+    _try(task, sampling, trainer)
+    where = f"recipe '{name}', section tracking"
+    known = PAPERS[recipe.tracker].parameters
+    section(name, "tracking", lambda: checked(known, recipe.tracking, where))
     return task
+
+
+def section(recipe: str, name: str, make: Callable[[], T]) -> T:
+    """What `make` makes of a section of a recipe. Raises ModelError for what it cannot take."""
+    try:
+        return make()
+    except (TypeError, LookupError, ValueError, AttributeError, RuntimeError) as error:
+        raise ModelError(f"recipe '{recipe}', section {name}: {error}") from error
+
+
+def _try(task: Task, sampling: Sampling, trainer: Trainer) -> None:
+    """Two pairs of black crops go through the network. Raises ModelError for too small ones."""
+    sides = sampling.template_size, sampling.search_size
+    template, search = (torch.zeros(2, side, side, 3, dtype=torch.uint8) for side in sides)
+    boxes = (torch.tensor([[side / 2, side / 2, 40.0, 40.0]] * 2) for side in sides)
+    batch = Batch(
+        template, next(boxes), search, next(boxes), torch.tensor([True, True]),
+        torch.zeros(2, 2, dtype=torch.int64),
+    )  # fmt: skip
+    try:
+        with torch.no_grad():
+            task.loss(batch, dataclasses.replace(trainer, device="cpu", precision="fp32"))
+    except RuntimeError as error:
+        raise ModelError(
+            f"recipe '{task.recipe.name}', section sampling: crops of {sides[0]} and {sides[1]} px "
+            f"do not go through the network: {error}"
+        ) from error
 
 
 def _check_start(task: Task, run: Run) -> None:
     """What the weights begin with."""
     recipe = task.recipe
     if run.backbone is not None:
-        task.start_from(_weights(run.backbone))
+        task.start_from(read_weights(run.backbone))
     if run.teacher is not None:
         files = TeacherFiles.at(run.teacher)
         Teacher(files)
@@ -123,31 +156,23 @@ def _check_start(task: Task, run: Run) -> None:
             )
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
-    """What a file of safetensors holds. Raises ModelError."""
-    try:
-        return dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read as weights (--backbone): {error}") from error
-
-
 def train(recipe: Recipe, collection: Collection, run: Run) -> Task:
     """Both stages. With the session's `resume` they go on where they stopped, or are done."""
     folder = run.session.folder
-    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(run.seed)
     task = task_of(recipe)
     if run.backbone is not None:
-        task.start_from(_weights(run.backbone))
-    elif run.teacher is not None:
+        task.start_from(read_weights(run.backbone))
+    trainer = run.trainer(recipe.train)
+    # Before distillation: data that do not fit the recipe are refused here.
+    data: Dataset[Batch] = PairBatches(
+        collection, Sampling(**recipe.sampling), trainer.batch, run.seed + PAIRS_SEED
+    )
+    if run.backbone is None and run.teacher is not None:
         files = TeacherFiles.at(run.teacher)
         distill(task, collection, files, run.trainer(recipe.distil), run.session)
         task.network.cpu()
         _save(task.backbone, folder / "backbone.safetensors")
-    trainer = run.trainer(recipe.train)
-    data: Dataset[Batch] = PairBatches(
-        collection, Sampling(**recipe.sampling), trainer.batch, run.seed + PAIRS_SEED
-    )
     if run.teacher is not None and recipe.respond:
         data = TaughtPairs(data, TeacherFiles.at(run.teacher))
 

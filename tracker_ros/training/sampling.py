@@ -129,6 +129,18 @@ class Sampling:
         if not self.video + self.still + self.patch > 0:
             raise ModelError("section sampling: video, still and patch are 0; give one a share")
 
+    @property
+    def reach(self) -> float:
+        """Side of the square around a target that search crops show, in its context sides.
+
+        Of a square target, at the farthest shift and the smallest scale, of which a deviation is
+        counted where it is normally distributed.
+        """
+        # A square of side 1 has a context side of 2.
+        sides = self.area_factor / 2 if self.region == "area" else self.search_size / EXEMPLAR
+        shifted = 1 + 2 * self.shift / self.search_size
+        return sides * shifted * math.exp(self.scale + self.scale_spread)
+
 
 def _wrong(name: str, value: object, possible: str) -> str:
     return f"section sampling: {name} is {value}; possible is {possible}"

@@ -38,7 +38,9 @@ class Session:
 
 
 class Interruption:
-    """Within it, SIGINT and SIGTERM are kept until somebody asks; a second one acts at once.
+    """Within it, SIGINT and SIGTERM are kept until somebody asks; a second Ctrl-C acts at once.
+
+    A second SIGTERM does not: torchrun hands on the one that its processes have got already.
 
     catch: False leaves them as they are. Only the main thread can catch signals.
     """
@@ -56,7 +58,7 @@ class Interruption:
         return self
 
     def _keep(self, number: int, frame: FrameType | None) -> None:
-        if self.signal:
+        if self.signal and number == signal.SIGINT:
             self.act(number)
         self.signal = number
 

@@ -10,7 +10,8 @@ from tracker_ros.errors import ModelError
 from tracker_ros.models.card import Card
 from tracker_ros.training.curves import curves_of, draw_curves
 from tracker_ros.training.distributed import is_main
-from tracker_ros.training.pictures import FrameTrack, read_collection
+from tracker_ros.training.pictures import FrameTrack
+from tracker_ros.training.reading import read_collection
 from tracker_ros.training.recipe import read_recipe
 from tracker_ros.training.record import graphs_of, origins, record
 from tracker_ros.training.run import Run, check, export, train
@@ -30,27 +31,25 @@ def run_siamese(args: argparse.Namespace) -> int:
     """Train as the options of `tracker_ros train` say; everything is checked first."""
     recipe = read_recipe(args.recipe)
     names = args.held_out or recipe.held_out
-    folder = args.out or Path("runs") / recipe.name
-    session = Session(folder, resume=args.resume, workers=args.workers)
-    plan = Run(
-        session, device=args.device, precision=args.precision, teacher=args.teacher,
-        backbone=args.backbone, seed=args.seed, scale=args.scale,
-    )  # fmt: skip
-    check(recipe, plan)
     if not names:
         raise ModelError(
             f"recipe '{recipe.name}' holds no track out; name some with --held-out: "
             "they choose the tracking values"
         )
+    folder = args.out or Path("runs") / recipe.name
     begun = origins(args.teacher, args.backbone)
     learnt_from = {
         **{key: vars(recipe)[key] for key in LEARNT},
         **begun,
-        "data": args.data.resolve().name,
         "held out": names,
     }
-    plan = dataclasses.replace(plan, session=dataclasses.replace(session, recipe=learnt_from))
+    plan = Run(
+        Session(folder, args.resume, args.workers, learnt_from), args.device, args.teacher,
+        args.backbone, args.precision, args.seed, args.scale,
+    )  # fmt: skip
+    check(recipe, plan)
     collection, held_out = read_collection(args.data, progress=is_main()).split(names)
+    learnt_from["data"] = collection.fingerprint
     task = train(recipe, collection, plan)
     if not is_main():
         return 0

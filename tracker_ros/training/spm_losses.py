@@ -100,6 +100,14 @@ def regions_around(boxes: Tensor, close: int, loose: int) -> Tensor:
     return torch.cat((middle - half, middle + half), -1)
 
 
+def strange(scenes: Tensor) -> Tensor:
+    """Which search crops cannot show the target of the pair before, (B,) bool; scenes (B, 2).
+
+    Alone in its batch a pair comes after itself.
+    """
+    return scenes[:, 0].roll(1) != scenes[:, 1]
+
+
 class Fine(NamedTuple):
     """What the fine stage says to regions."""
 

@@ -7,7 +7,6 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,9 +48,10 @@ class Stage:
         # agree now and then on going on.
         cuda = torch.device(trainer.device).type == "cuda"
         every = SHOWN_EVERY if cuda or distributed.world() > 1 else 1
-        drawn = batches(self.data, self.start, trainer.steps, trainer.device, self.session)
+        drawing = batches(self.data, self.start, trainer.steps, trainer.device, self.session)
+        stopping = Interruption(catch=self.session is not None)
         journal = Journal(self.name, trainer.steps, trainer.batch, self.start, self.smooth)
-        with Interruption(catch=self.session is not None) as interruption, journal:
+        with drawing as drawn, stopping as interruption, journal:
             if self.session is not None:
                 journal.open(self.session, self.file_name, self.start)
             for step in range(self.start, trainer.steps):
@@ -67,7 +67,8 @@ class Stage:
                     journal.write(row)
                     self._judge_course(row)
                 number = distributed.largest(interruption.signal, trainer.device)
-                if number or step + 1 == trainer.steps or self._due():
+                due = self.checkpoints is not None and self.checkpoints.due()
+                if number or due or step + 1 == trainer.steps:
                     journal.flush()
                     self._write(step + 1)
                 if number:
@@ -106,9 +107,6 @@ class Stage:
                 f"({self.trainer.learning_rate:g})"
             )
 
-    def _due(self) -> bool:
-        return self.checkpoints is not None and self.checkpoints.due()
-
     def _write(self, step: int) -> None:
         if self.checkpoints is None or not distributed.is_main():
             return
@@ -132,22 +130,20 @@ class Stage:
             session.folder, self.file_name, fingerprint_of(sections), session.checkpoint_minutes
         )
         if not session.resume:
-            self._say_replaced(self.checkpoints.files())
+            files = self.checkpoints.files()
+            if files and distributed.is_main():
+                print(
+                    f"{self.name}: begins again, and replaces {files[0]} in "
+                    f"{session.checkpoint_minutes:g} min; to go on from there, stop this run and "
+                    "add --resume",
+                    file=sys.stderr,
+                )
             return
         state = distributed.of_main(self.checkpoints.latest)
         if state is not None:
             self.start, self.smooth = state["step"], dict(state["smooth"])
             self.optimisation.restore(state["optimisation"])
             self.watch.restore(state["watch"])
-
-    def _say_replaced(self, files: list[Path]) -> None:
-        if files and self.session is not None and distributed.is_main():
-            print(
-                f"{self.name}: begins again, and replaces {files[0]} in "
-                f"{self.session.checkpoint_minutes:g} min; to go on from there, stop this run and "
-                "add --resume",
-                file=sys.stderr,
-            )
 
     def _say_interrupted(self, step: int) -> None:
         if distributed.is_main():

@@ -5,7 +5,9 @@ Nothing is looked at for all pictures when a pair is drawn, and no picture is de
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -19,8 +21,6 @@ from tracker_ros.training.sampling import Sampling
 from tracker_ros.training.views import Subject, middle_of, zoom_of
 
 Generator = np.random.Generator
-SMALLEST = 12.0
-"""Objects of stills with a shorter side, in pixels, are not drawn."""
 TEXTURE = 15.0
 """Standard deviation, in grey levels, of a patch that can be told from others."""
 PATCH = 20.0
@@ -35,11 +35,6 @@ class Film(NamedTuple):
 
     track: FrameTrack
     visible: list[int]
-
-    @property
-    def video(self) -> str:
-        """The tracks VIDEO/1 and VIDEO/2 are two targets of one video."""
-        return self.track.name.rpartition("/")[0] or self.track.name
 
     def subject(self, index: int) -> Subject:
         """The target in a frame in which it is visible."""
@@ -62,6 +57,11 @@ class Thing(NamedTuple):
     def label(self) -> str:
         """What kind of thing it is; nothing if that is not known."""
         return self.still.labels[self.number] if self.still.labels else ""
+
+    @property
+    def place(self) -> Box:
+        """Its box in the photograph, which may have been cut to several stills."""
+        return self.still.in_original(self.still.boxes[self.number])
 
     def subject(self) -> Subject:
         """It and its picture."""
@@ -93,19 +93,27 @@ class Targets:
     def __init__(self, collection: Collection, sampling: Sampling) -> None:
         """Raises DataError when the collection holds nothing to draw from."""
         self._sampling = s = sampling
+        if sampling.reach > collection.reach:
+            raise DataError(
+                f"search crops of the recipe show {sampling.reach:.2f} context sides around a "
+                f"target, and the data were prepared with {collection.reach:.2f}: prepare them "
+                f"again with --reach {math.ceil(10 * sampling.reach) / 10:g}"
+            )
         films = [Film(track, track.visible) for track in collection.tracks]
         films = [film for film in films if film.visible]
         self._films = Pool(films, [film.track.weight for film in films])
         self._videos: dict[str, list[Film]] = {}
         for film in films:
-            self._videos.setdefault(film.video, []).append(film)
+            self._videos.setdefault(film.track.footage, []).append(film)
         masked = [f for f in films if f.track.frames[f.visible[0]].has_mask]
         self._masked = Pool(masked, [film.track.weight for film in masked])
-        stills = [still for still in collection.stills if _large(still)]
+        stills = [still for still in collection.stills if still.large]
         self._stills = Pool(stills, [still.weight for still in stills])
         self._labelled: dict[str, list[Still]] = {}
+        self._parts: dict[Hashable, list[Still]] = {}
         for still in stills:
-            for label in {still.labels[i] for i in _large(still) if still.labels} - {""}:
+            self._parts.setdefault(still.original, []).append(still)
+            for label in {still.labels[i] for i in still.large if still.labels} - {""}:
                 self._labelled.setdefault(label, []).append(still)
         # Where there are only videos, their first pictures are the photographs.
         pictures: list[Frame | Still] = [*collection.unlabelled, *collection.stills]
@@ -113,6 +121,14 @@ class Targets:
         if not pictures:
             pictures, weights = [f.track.frames[0] for f in films], [f.track.weight for f in films]
         self._pictures = Pool(pictures, weights)
+        # What is a picture of a track's footage, too.
+        filmed = {picture.original for picture in pictures}
+        self._footage = {
+            frame.original: film.track.footage
+            for film in films
+            for frame in film.track.frames
+            if frame.original in filmed
+        }
         shares = (
             s.video if self._films else 0.0,
             s.still if self._stills else 0.0,
@@ -150,7 +166,7 @@ class Targets:
                 return hard
         for _ in range(TRIES):
             other = self.draw(rng)
-            if not _together(drawn.source, other.source):
+            if self.scene(drawn.source) != self.scene(other.source):
                 return other
         picture = self.picture(rng, drawn)
         return None if picture is None else self._patch(picture, rng)
@@ -165,7 +181,7 @@ class Targets:
             return source.any(rng), True
         if isinstance(source, Thing) and rng.random() < 0.5:
             other = self._of_label(source, rng)
-            if other is not None and not _together(other, drawn.source):
+            if other is not None and self.scene(other) != self.scene(drawn.source):
                 return other.subject(), False
         return shown.second, True
 
@@ -177,7 +193,7 @@ class Targets:
         masked = rng.random() < MASKED
         for _ in range(TRIES):
             source = self._source(rng, masked)
-            if source is not None and not any(_together(source, o.source) for o in others):
+            if source is not None and not self._shown(source, others):
                 return source.any(rng) if isinstance(source, Film) else source.subject()
             masked = not masked
         return None
@@ -193,9 +209,21 @@ class Targets:
         """A photograph to be a background, without any target of a pair; None: there is none."""
         for _ in range(TRIES):
             picture = self._pictures.pick(rng)
-            if not any(_together(Spot(picture), other.source) for other in others):
+            if not self._shown(Spot(picture), others):
                 return picture
         return None
+
+    def scene(self, source: Source) -> Hashable:
+        """The video or the picture it is of: crops of the same one may show the same target."""
+        if isinstance(source, Film):
+            return source.track.footage
+        picture = source.still if isinstance(source, Thing) else source.picture
+        return self._footage.get(picture.original, picture.original)
+
+    def _shown(self, source: Source, others: Sequence[Drawn]) -> bool:
+        """Whether it is of the same video or picture as one of the others."""
+        scene = self.scene(source)
+        return any(self.scene(other.source) == scene for other in others)
 
     def _frames(self, film: Film, rng: Generator) -> tuple[int, int]:
         """Two visible frames that are at most the largest gap apart."""
@@ -208,8 +236,7 @@ class Targets:
 
     def _thing(self, rng: Generator) -> Thing:
         still = self._stills.pick(rng)
-        large = _large(still)
-        return Thing(still, large[rng.integers(len(large))])
+        return Thing(still, still.large[rng.integers(len(still.large))])
 
     def _patch(self, picture: Frame | Still, rng: Generator) -> Drawn:
         """Any textured patch of a photograph, as if it were a target."""
@@ -244,30 +271,31 @@ class Targets:
         stills = self._labelled.get(thing.label, ())
         for _ in range(TRIES if len(stills) > 1 else 0):
             still = stills[rng.integers(len(stills))]
-            if still is not thing.still:
-                same = [i for i in _large(still) if still.labels[i] == thing.label]
+            if still.original != thing.still.original:
+                same = [i for i in still.large if still.labels[i] == thing.label]
                 return Thing(still, same[rng.integers(len(same))])
         return None
 
     def _beside(self, thing: Thing, rng: Generator) -> Thing | None:
         """Another object of the picture, whose search crop does not show the target."""
-        still = thing.still
-        target = still.boxes[thing.number]
-        others = [i for i in _large(still) if not self._in_reach(target, still.boxes[i])]
-        return Thing(still, others[rng.integers(len(others))]) if others else None
+        things = (Thing(part, i) for part in self._parts[thing.still.original] for i in part.large)
+        others = [other for other in things if not self._in_reach(thing.place, other.place)]
+        return others[rng.integers(len(others))] if others else None
 
     def _in_video(self, film: Film, rng: Generator) -> Drawn | None:
         """Another target of the video, in a frame whose search crop does not show the first."""
-        others = [f for f in self._videos.get(film.video, ()) if f.track is not film.track]
+        others = [f for f in self._videos[film.track.footage] if f.track is not film.track]
         for _ in range(TRIES if others else 0):
             other = others[rng.integers(len(others))]
             index = other.visible[rng.integers(len(other.visible))]
             frame = other.track.frames[index]
-            mine = next((f for f in film.track.frames if f.shows_same(frame)), None)
+            mine = next((f for f in film.track.frames if f.original == frame.original), None)
             # A frame that the target's track lacks may show it all the same.
             if mine is None or frame.box is None:
                 continue
-            if mine.box is None or not self._in_reach(mine.box, frame.box):
+            if mine.box is None or not self._in_reach(
+                mine.in_original(mine.box), frame.in_original(frame.box)
+            ):
                 subject = other.subject(index)
                 return Drawn(subject, subject, other)
         return None
@@ -279,21 +307,3 @@ class Targets:
         reach *= float(np.exp(s.scale + 2 * s.scale_spread + 2 * s.stretch))
         (x, y), (tx, ty) = middle_of(other), middle_of(target)
         return abs(x - tx) < reach + target.w / 2 and abs(y - ty) < reach + target.h / 2
-
-
-def _large(still: Still) -> list[int]:
-    """The numbers of the objects that are large enough to be drawn."""
-    return [i for i, box in enumerate(still.boxes) if min(box.w, box.h) >= SMALLEST]
-
-
-def _together(one: Source, other: Source) -> bool:
-    """Whether both are one target, or of one picture or video, so that a crop may show both."""
-    if isinstance(one, Film) and isinstance(other, Film):
-        return one.track is other.track or one.video == other.video
-    return _picture_of(one) is _picture_of(other)
-
-
-def _picture_of(source: Source) -> Frame | Still:
-    if isinstance(source, Film):
-        return source.track.frames[0]
-    return source.still if isinstance(source, Thing) else source.picture

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tracker_ros.errors import ModelError
@@ -31,6 +34,9 @@ class Batch(NamedTuple):
     """(B, 4), the target in `search`; of a negative pair, the object that is not the target."""
     positive: Tensor
     """(B,) bool: whether both crops show the same target."""
+    scenes: Tensor
+    """(B, 2): numbers of the videos or pictures that template and search crops are of. Only crops
+    of the same one may show the same target."""
     taught: tuple[Tensor, ...] = ()
     """What a teacher answers to the pairs (tracker_ros.training.teacher); empty without one."""
 
@@ -117,6 +123,14 @@ class Task(ABC):
         Raises ModelError for the weights of another backbone.
         """
         load_strictly(self.backbone, state, self.recipe.name)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """What a file of safetensors holds. Raises ModelError."""
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read as weights (--backbone): {error}") from error
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:

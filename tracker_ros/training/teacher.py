@@ -26,6 +26,8 @@ Float32 = npt.NDArray[np.float32]
 CROP, TEMPLATE = 255, 127
 STRIDES = (8, 16)
 """Of the feature maps that are taught; cell i looks at pixel stride * i of the crop."""
+CELLS = (32, 16)
+"""A side of these maps, of a search crop."""
 QUIET = 3
 """Log severity of ONNX Runtime: no warnings of maps whose size the file does not name."""
 
@@ -60,20 +62,38 @@ class Teacher:
     def __init__(self, files: TeacherFiles) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, QUIET
-        model = onnx.load(str(files.backbone))
-        middle = _residual_sum(model, CROP // STRIDES[0] + 1)
-        _of_any_size(model)
-        model.graph.output.append(onnx.ValueInfoProto(name=middle))
+        self._head = None
         try:
+            model = onnx.load(str(files.backbone))
+            self._middle = _residual_sum(model, CELLS[0])
+            _of_any_size(model)
+            model.graph.output.append(onnx.ValueInfoProto(name=self._middle))
             self._backbone = onnxruntime.InferenceSession(model.SerializeToString(), options)
-            self._head = None
+            self._last = self._backbone.get_outputs()[0].name
+            self._input = self._backbone.get_inputs()[0].name
             if files.head is not None:
                 self._head = onnxruntime.InferenceSession(str(files.head), options)
-        except Exception as error:  # onnxruntime raises classes of its own for each fault
-            raise ModelError(f"the teacher {files.backbone} cannot be run: {error}") from error
-        self._last = self._backbone.get_outputs()[0].name
-        self._middle = middle
-        self._input = self._backbone.get_inputs()[0].name
+            self._require_maps()
+        except ModelError:
+            raise
+        except Exception as error:  # onnx and onnxruntime raise classes of their own for each fault
+            names = " and ".join(str(file) for file in files if file is not None)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ModelError(f"the teacher {names} cannot be run: {reason}") from error
+
+    def _require_maps(self) -> None:
+        """Raise ModelError where its answers to a grey crop are not what teaches."""
+        crop = np.full((CROP, CROP, 3), 128, np.uint8)
+        found = [answer.shape[1:] for answer in self.features(crop)]
+        wanted = [(cells, cells) for cells in CELLS]
+        if self._head is not None:
+            found.append(self.respond(crop[:TEMPLATE, :TEMPLATE], crop).shape)
+            wanted.append(wanted[-1])
+        if found != wanted:
+            raise ModelError(
+                f"the teacher gives maps of {found} cells for a crop of {CROP} px; {wanted}, as "
+                "NanoTrack v2's, are wanted"
+            )
 
     def features(self, crop: UInt8Image) -> tuple[Float32, Float32]:
         """Maps (C, 32, 32) and (C, 16, 16) of a crop (255, 255, 3), BGR."""

@@ -14,11 +14,8 @@ from torch import Tensor, nn
 
 from tracker_ros.errors import ModelError
 from tracker_ros.training import distributed
-from tracker_ros.training.divergence import DivergedError
 from tracker_ros.training.session import Session
 from tracker_ros.training.stage import Stage
-
-__all__ = ["Batches", "DivergedError", "Trainer"]
 
 DrawnT = TypeVar("DrawnT", covariant=True)
 BatchT = TypeVar("BatchT")
@@ -151,7 +148,7 @@ class Trainer:
     def factor(self, name: str) -> float:
         """Factor on the learning rate of the parameter of that name."""
         rates = {"backbone": self.backbone_scale, **self.rates}
-        fitting = [part for part in rates if name == part or name.startswith(part + ".")]
+        fitting = [part for part in rates if _is_in(name, part)]
         return rates[max(fitting, key=len)] if fitting else 1.0
 
     def frozen(self, step: int) -> bool:
@@ -160,15 +157,14 @@ class Trainer:
 
     def rests(self, name: str, step: int) -> bool:
         """Whether the parameter or module of that name stays as it is in a step."""
-        backbone = name == "backbone" or name.startswith("backbone.")
-        return self.factor(name) == 0 or (backbone and self.frozen(step))
+        return self.factor(name) == 0 or (_is_in(name, "backbone") and self.frozen(step))
 
     def require_parts(self, model: nn.Module) -> None:
         """Raise ModelError for a part with a rate of its own that the network does not have."""
         names = [name for name, _ in model.named_parameters()]
         named = ["backbone"] if self.backbone_scale != 1 or self.frozen_until > 0 else []
         for part in (*named, *self.rates):
-            if not any(name == part or name.startswith(f"{part}.") for name in names):
+            if not any(_is_in(name, part) for name in names):
                 raise ModelError(
                     f"the rate of '{part}' is given, and the network has no such part; it has "
                     f"{', '.join(sorted({name.split('.')[0] for name in names}))}"
@@ -202,6 +198,11 @@ class Trainer:
         model.to(self.device).to(memory_format=torch.channels_last)
         distributed.start_alike(model)
         return Stage(self, model, data, loss, name, session).run()
+
+
+def _is_in(name: str, part: str) -> bool:
+    """Whether the parameter or module of that name is a part of the network, or within it."""
+    return f"{name}.".startswith(f"{part}.")
 
 
 def _check_number(name: str, value: Any, low: float, high: float, *, whole: bool) -> None:

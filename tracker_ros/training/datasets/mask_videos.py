@@ -63,7 +63,7 @@ def _load(pictures: Path, masks: Path, faults: Faults) -> list[TrackRecord]:
             labels = (Label(boxes[number], mask, source),) if number in boxes else ()
             entries.append(Entry(picture, mask, labels))
         name = masks.name if len(objects) == 1 else f"{masks.name}/{number}"
-        tracks.append(TrackRecord(name, tuple(entries)))
+        tracks.append(TrackRecord(name, tuple(entries), video=str(pictures.resolve())))
     return tracks
 
 

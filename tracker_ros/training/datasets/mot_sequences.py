@@ -63,4 +63,5 @@ def _load(folder: Path, least: float, faults: Faults) -> list[TrackRecord]:
         picture = pictures.get(frame, images[0].with_name(missing.format(frame)))
         label = Label(tuple(row[2:6]), where)
         entries.setdefault(identity, []).append(Entry(PictureFile(str(picture)), where, (label,)))
-    return [TrackRecord(f"{name}/{i}", tuple(entries[i])) for i in sorted(entries)]
+    video = str(images[0].parent.resolve())
+    return [TrackRecord(f"{name}/{i}", tuple(entries[i]), video=video) for i in sorted(entries)]

@@ -2,7 +2,9 @@
 
 A collection is a folder with `video.json` (track -> frames and boxes; frames in `video/TRACK/`,
 masks in `video/TRACK/mask/`), `still.json` (path -> boxes) and `unlabelled/`; each part may be
-absent. Boxes are x, y, w, h in pixels, 0-based; null: the target is absent.
+absent. Boxes are x, y, w, h in pixels, 0-based; null: the target is absent. Tracks of one footage
+have the same word under the key `video`: then none is held out without the others, and none passes
+for another target's background.
 """
 
 from __future__ import annotations
@@ -70,6 +72,12 @@ def _track(root: Path, name: str, track: Any, faults: Faults) -> list[TrackRecor
             f"{where}: {len(frames)} frames but {len(boxes)} boxes; expected a box, or null, for "
             "every frame"
         )
+    video = track.get("video", name)
+    if not isinstance(video, str) or not video:
+        raise DataError(
+            f"{where}: video is {json.dumps(video)}; expected a word that all tracks of the same "
+            "footage have"
+        )
     folder, entries = root / "video" / name, []
     has_masks = (folder / "mask").is_dir()
     for number, (frame, box) in enumerate(zip(frames, boxes, strict=True), 1):
@@ -86,7 +94,9 @@ def _track(root: Path, name: str, track: Any, faults: Faults) -> list[TrackRecor
                 continue
             labels = (Label(values, place, source),)
         entries.append(Entry(PictureFile(str(folder / frame)), place, labels))
-    return [TrackRecord(name, tuple(entries))]
+    # As if all its pictures were in one folder, as in other formats.
+    footage = str((root / "video" / video).resolve())
+    return [TrackRecord(name, tuple(entries), video=footage)]
 
 
 def _stills(root: Path, stills: dict[str, Any], faults: Faults) -> list[Entry]:

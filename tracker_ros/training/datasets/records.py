@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracker_ros.training.datasets.sources import Source
 
@@ -70,6 +71,19 @@ class Label:
     """What kind of thing it is, in the words of its data set; nothing if that is not said."""
 
 
+class Cut(NamedTuple):
+    """Where a prepared picture was cut out of its original."""
+
+    original: Hashable
+    """The same for all that are of one photograph, or of one frame."""
+    x: float
+    y: float
+    """Its corner, in pixels of the original."""
+    zoom_x: float = 1.0
+    zoom_y: float = 1.0
+    """Its pixels for each of the original."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A picture: a frame with at most one label (none: the target is absent), or a photograph."""
@@ -82,6 +96,8 @@ class Entry:
     mean: tuple[float, float, float] | None = None
     """BGR, where it is known."""
     weight: float = 1.0
+    cut: Cut | None = None
+    """None: it is whole."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,8 @@ class TrackRecord:
     max_gap: int | None = None
     whole: bool = True
     """Whether pictures show the scene, or only what is around the target."""
+    video: str = ""
+    """What all targets of its footage share: the folder of the pictures. Nothing: it is alone."""
 
 
 VideoLoader = Callable[[Faults], list[TrackRecord]]
@@ -109,6 +127,8 @@ class Contents:
     stills: StillLoader | None = None
     licences: Mapping[str, str] = field(default_factory=dict)
     """Of the data sets that these were made from, where that is not the set's own."""
+    reach: float = math.inf
+    """How much pictures show around their object, in its context sides; whole ones: all."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class SetReport:
     data: DataSet
     found: Found
     licences: dict[str, str]
+    reach: float
+    """How much its pictures show around their object, in context sides."""
 
     @property
     def pictures(self) -> int:

@@ -52,6 +52,8 @@ class Video:
     pictures: Path
     truth: Path
     one_based: bool = False
+    first: int | None = None
+    """Number of the first picture, where the format says so."""
     labels: tuple[tuple[Path, Hides], ...] = ()
     """Files with a number a frame, and which numbers say that the target is not visible."""
 
@@ -77,7 +79,7 @@ def otb(data: DataSet) -> Contents:
             match = OTB_TRUTH.fullmatch(truth.name)
             if match:
                 name = _name(path) + (f"-{match[1]}" if match[1] else "")
-                videos.append(Video(name, path / "img", truth, one_based=True))
+                videos.append(Video(name, path / "img", truth, one_based=True, first=1))
     return _contents(videos)
 
 
@@ -93,7 +95,7 @@ def lasot(data: DataSet) -> Contents:
     """[CLASS/]NAME/{img, groundtruth.txt, full_occlusion.txt, out_of_view.txt}."""
     return _contents(
         Video(
-            _name(p), p / "img", p / TRUTH_FILE,
+            _name(p), p / "img", p / TRUTH_FILE, first=1,
             labels=((p / OCCLUSION, _positive), (p / OUT_OF_VIEW, _positive)),
         )
         for p in _sequences(data.root, 2)
@@ -103,15 +105,18 @@ def lasot(data: DataSet) -> Contents:
 def got10k(data: DataSet) -> Contents:
     """NAME/{*.jpg, groundtruth.txt, absence.label, cover.label}."""
     return _contents(
-        Video(_name(p), p, p / TRUTH_FILE, labels=((p / ABSENCE, _positive), (p / COVER, _zero)))
+        Video(
+            _name(p), p, p / TRUTH_FILE, first=1,
+            labels=((p / ABSENCE, _positive), (p / COVER, _zero)),
+        )
         for p in _sequences(data.root)
-    )
+    )  # fmt: skip
 
 
 def trackingnet(data: DataSet) -> Contents:
     """[TRAIN_k/]{frames/NAME/*.jpg, anno/NAME.txt}."""
     return _contents(
-        Video(truth.stem, part / "frames" / truth.stem, truth)
+        Video(truth.stem, part / "frames" / truth.stem, truth, first=0)
         for part in _folders(data.root, 1)
         for truth in sorted((part / "anno").glob("*.txt"))
     )
@@ -137,7 +142,7 @@ def _load(video: Video, faults: Faults) -> list[TrackRecord]:
             continue
         labels = () if values is None or hidden[index] else (Label(values, where),)
         entries.append(Entry(PictureFile(str(picture)), where, labels))
-    return [TrackRecord(video.name, tuple(entries))]
+    return [TrackRecord(video.name, tuple(entries), video=str(video.pictures.resolve()))]
 
 
 def _values(line: str, where: str, one_based: bool) -> tuple[float, ...] | None:
@@ -163,14 +168,25 @@ def _pictures(video: Video, lines: int) -> list[Path]:
             return list(files)
     else:
         width = len(files[0].stem)
-        for first in _first_numbers(video, numbered, lines):
-            if all(first <= number < first + lines for number in numbered) or (
-                video.name in OTB_FRAMES and len(files) > lines
-            ):
-                return [
-                    numbered.get(n, video.pictures / f"{n:0{width}d}{files[0].suffix}")
-                    for n in range(first, first + lines)
-                ]
+        fitting = [
+            first
+            for first in _first_numbers(video, numbered, lines)
+            if all(first <= number < first + lines for number in numbered)
+            or (video.name in OTB_FRAMES and len(files) > lines)
+        ]
+        if len(fitting) > 1:
+            raise DataError(
+                f"{video.pictures} holds {len(files)} pictures ({files[0].name} to "
+                f"{files[-1].name}) for {lines} lines of {video.truth}: the first line may be that "
+                f"of picture {fitting[0]} or of picture {fitting[1]}; put the missing pictures "
+                "back, or take out the lines that have none"
+            )
+        if fitting:
+            first = fitting[0]
+            return [
+                numbered.get(n, video.pictures / f"{n:0{width}d}{files[0].suffix}")
+                for n in range(first, first + lines)
+            ]
     raise DataError(
         f"{video.pictures} holds {len(files)} pictures ({files[0].name} to {files[-1].name}), but "
         f"{video.truth} {lines} lines; expected a line for every picture"
@@ -178,12 +194,13 @@ def _pictures(video: Video, lines: int) -> list[Path]:
 
 
 def _first_numbers(video: Video, numbered: Mapping[int, Path], lines: int) -> list[int]:
-    """Which number the first picture may have, the likeliest first."""
+    """Which number the first picture may have."""
     if video.name in OTB_FRAMES and len(numbered) > lines:
         return [OTB_FRAMES[video.name][0]]
     lowest, span = min(numbered), max(numbered) - min(numbered) + 1
-    # Where the last or the first ones are missing, counting begins at 1, else at 0.
-    return [lowest] if span == lines else [1, 0]
+    if span == lines:
+        return [lowest]
+    return [0, 1] if video.first is None else [video.first]
 
 
 def _hidden(video: Video, lines: int) -> list[bool]:

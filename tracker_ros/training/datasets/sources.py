@@ -20,6 +20,8 @@ Size = tuple[int, int]
 
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of a JPEG file that are followed by its size."""
+_SCAN = 0xDA
+"""Marker that is followed by pixels."""
 _PALETTE = 3
 """Colour type of a PNG file whose pixels are numbers of colours."""
 
@@ -27,8 +29,10 @@ _PALETTE = 3
 class Source(Protocol):
     """A picture, (height, width, 3) uint8 BGR, or a mask, (height, width) uint8 of 0 and 255.
 
-    It is hashable: what is the same is decoded once.
+    What is the same is decoded once.
     """
+
+    def __hash__(self) -> int: ...
 
     @property
     def mapped(self) -> bool:
@@ -42,7 +46,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class File:
     """A JPEG or PNG file."""
 
     path: str
@@ -57,7 +61,7 @@ class _File:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFile(_File):
+class PictureFile(File):
     """A picture. Its EXIF orientation is ignored, as boxes of COCO ask for."""
 
     def read(self) -> UInt8:
@@ -66,7 +70,7 @@ class PictureFile(_File):
 
 
 @dataclass(frozen=True, slots=True)
-class MaskFile(_File):
+class MaskFile(File):
     """A grey picture: the object is white, or 1."""
 
     def read(self) -> UInt8:
@@ -76,7 +80,7 @@ class MaskFile(_File):
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectMask(_File):
+class ObjectMask(File):
     """One object of a PNG file whose pixels are numbers of objects."""
 
     number: int
@@ -180,8 +184,7 @@ def _decoded(path: str, flags: int) -> UInt8:
     image = cv2.imread(path, flags)
     if image is None:
         raise DataError(
-            f"{path} cannot be decoded; replace it, or find all such files with "
-            "'data check --decode'"
+            f"{path} cannot be decoded; replace it, or find all such files with 'data check'"
         )
     return np.asarray(image, np.uint8)
 
@@ -193,7 +196,7 @@ def picture_size(path: Path) -> Size:
     """
     if not path.is_file():
         raise DataError(f"{path} is missing")
-    require_whole(path)
+    pixels = 0
     try:
         with path.open("rb") as file:
             if file.read(4) == b"\x89PNG":
@@ -201,27 +204,35 @@ def picture_size(path: Path) -> Size:
                 width, height = struct.unpack(">II", file.read(8))
             else:
                 file.seek(2)
-                width, height = _jpeg_size(file)
+                (width, height), pixels = _jpeg_header(file)
     except (OSError, struct.error):
+        require_whole(path)  # which says more, if that is what is wrong
         raise DataError(f"{path} is damaged: its header gives no size; replace it") from None
     if not width or not height:
         raise DataError(f"{path} is damaged: its header gives {width}x{height} px; replace it")
+    require_whole(path, pixels)
     return width, height
 
 
-def _jpeg_size(file: BinaryIO) -> Size:
-    """Walk the segments; struct.error where they end before the size."""
+def _jpeg_header(file: BinaryIO) -> tuple[Size, int]:
+    """Width and height, and where the pixels begin; struct.error where segments end before."""
+    size = None
     while True:
         mark, kind = struct.unpack(">BB", file.read(2))
         while kind == 0xFF:  # fill bytes
             (kind,) = struct.unpack(">B", file.read(1))
-        if mark != 0xFF or kind in (0xD9, 0xDA):
-            raise struct.error("no frame header")
+        if mark != 0xFF or kind == 0xD9:
+            raise struct.error("no pixels")
         (length,) = struct.unpack(">H", file.read(2))
+        end = file.tell() + length - 2
         if kind in _FRAME_HEADERS:
             height, width = struct.unpack(">xHH", file.read(5))
-            return width, height
-        file.seek(length - 2, 1)
+            size = width, height
+        elif kind == _SCAN:
+            if size is None:
+                raise struct.error("no size")
+            return size, end
+        file.seek(end)
 
 
 def read_numbers(path: Path) -> UInt8:

@@ -76,7 +76,7 @@ def survey(
                     _merge(whole, part)
                     bar.update(part.seen)
             licences = dict(contents.licences) or {data.name: data.licence}
-            reports.append(SetReport(data, _weighed(whole, data), licences))
+            reports.append(SetReport(data, _weighed(whole, data), licences, contents.reach))
             if only is None and not reports[-1].pictures:
                 holds = FORMATS[data.format].holds
                 whole.faults.add(Kind.EMPTY, f"set '{data.name}': {data.root}; expected {holds}")

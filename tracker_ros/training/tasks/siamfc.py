@@ -7,9 +7,19 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from tracker_ros.networks.backbones.alexnet import AlexNet
+from tracker_ros.errors import ModelError
+from tracker_ros.networks.backbones.alexnet import PAPER_WIDTHS, AlexNet
 from tracker_ros.training.losses import siamfc_loss
-from tracker_ros.training.task import Batch, Figures, Level, Precision, Task, images_of
+from tracker_ros.training.sampling import EXEMPLAR, Sampling
+from tracker_ros.training.task import (
+    Batch,
+    Figures,
+    Level,
+    Precision,
+    Task,
+    images_of,
+    load_strictly,
+)
 
 
 class SiamFCTask(Task):
@@ -21,6 +31,12 @@ class SiamFCTask(Task):
         "scale_lr": (0.35, 0.59),
         "scale_penalty": (0.95, 0.9745),
     }
+
+    def check(self, sampling: Sampling) -> None:
+        """Templates are those of the tracker."""
+        super().check(sampling)
+        if (sampling.template_size, sampling.region) != (EXEMPLAR, "context"):
+            raise self.refused(sampling, EXEMPLAR, sampling.search_size, "context", "trains SiamFC")
 
     @property
     def backbone(self) -> nn.Module:
@@ -37,8 +53,14 @@ class SiamFCTask(Task):
         if not any(key.startswith("features.") for key in state):
             super().start_from(state)
             return
-        other = AlexNet(tuple(self.recipe.network["widths"]))
-        other.load_state_dict(dict(state))
+        groups = self.network.backbone.conv2[0].groups
+        if groups != 1:
+            raise ModelError(
+                f"recipe '{self.recipe.name}': a backbone of SiamRPN++ has no groups, and the "
+                f"section network asks for {groups}; write groups: 1"
+            )
+        other = AlexNet(tuple(self.recipe.network.get("widths", PAPER_WIDTHS)))
+        load_strictly(other, state, self.recipe.name)
         self.network.backbone.start_from(other)
 
     def loss(self, batch: Batch, trainer: Precision) -> tuple[Tensor, Figures]:

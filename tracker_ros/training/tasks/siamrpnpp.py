@@ -13,6 +13,7 @@ from tracker_ros.networks.backbones.alexnet import AlexNet
 from tracker_ros.networks.backbones.resnet18 import PictureResNet18
 from tracker_ros.training.losses import rpn_loss
 from tracker_ros.training.recipe import Recipe
+from tracker_ros.training.sampling import EXEMPLAR, Sampling
 from tracker_ros.training.task import Batch, Figures, Level, Precision, Task, images_of
 from tracker_ros.training.teacher import response_loss
 
@@ -31,6 +32,14 @@ class SiamRPNTask(Task):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self._anchors: dict[int, Tensor] = {}
+
+    def check(self, sampling: Sampling) -> None:
+        """Templates are those of the tracker."""
+        super().check(sampling)
+        if (sampling.template_size, sampling.region) != (EXEMPLAR, "context"):
+            raise self.refused(
+                sampling, EXEMPLAR, sampling.search_size, "context", "trains SiamRPN++"
+            )
 
     @property
     def levels_taught(self) -> int:

@@ -18,6 +18,7 @@ from tracker_ros.training.spm_losses import (
     fine_loss,
     proposals,
     regions_around,
+    strange,
 )
 from tracker_ros.training.task import Batch, Figures, Level, Precision, Task, images_of
 
@@ -80,8 +81,8 @@ class SPMTask(Task):
             regions = torch.cat((around, proposals(cls, bbox)), 1)
             shares = network.fm.siam_fusion.of_regions(network.regions(shown, regions))
             found = network.fm(target, shares)
-            close = shares[: len(shares) if len(shares) > 1 else 0, : 1 + CLOSE]
-            others, _ = network.fm(target.roll(1, 0)[: len(close)], close)
+            apart = strange(batch.scenes)
+            others, _ = network.fm(target.roll(1, 0)[apart], shares[apart, : 1 + CLOSE])
         coarse, figures = coarse_loss(cls, bbox, self._anchors.to(cls.device), boxes, positive)
         fine, more = fine_loss(
             Fine(*(part.float() for part in found)), regions, boxes, positive,
