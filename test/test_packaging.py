@@ -24,7 +24,7 @@ ROOMS = {
     "mot": 3,
     **dict.fromkeys(("evaluation", "detection"), 4),
     "pipeline": 5,
-    **dict.fromkeys(("training", "demo", "replay", "zoo"), 6),
+    **dict.fromkeys(("training", "demo", "replay", "zoo", "operator"), 6),
     "nodes": 7,
     "bench": 8,
     "cli": 9,

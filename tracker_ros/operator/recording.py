@@ -1,0 +1,102 @@
+"""What the operator saw and did, kept in a bag; written by a thread, so that a disk may be slow."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from tracker_ros.bags.bag import Topic
+from tracker_ros.bags.writer import BagWriter
+from tracker_ros.errors import DataError
+
+WAITING = 64 << 20
+"""Bytes that may wait for the disk; of more, what comes is left out and counted."""
+FINISHES = 60.0
+"""Seconds that the disk may take to finish."""
+
+
+@dataclass(frozen=True)
+class _Message:
+    topic: str
+    recorded_ns: int
+    data: bytes
+
+
+class Recording:
+    """A bag that is being written."""
+
+    def __init__(
+        self, path: Path, topics: Sequence[Topic], most_bytes: float,
+        on_end: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """Begin. Raises DataError where nothing can be written there.
+
+        on_end: called on the thread when it ends by itself, with the reason.
+        """
+        self.path = path
+        self._most, self._on_end = most_bytes, on_end
+        self._names = {topic.name for topic in topics}
+        self._writer = BagWriter(path, written_by="tracker_ros operator")
+        self._writer.__enter__()
+        for topic in topics:
+            self._writer.add_topic(topic)
+        self._queue: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        self._began = monotonic()
+        self._lock = threading.Lock()
+        self._waiting = self._bytes = 0
+        self.left_out = 0
+        """Messages that the disk was too slow for."""
+        self.error = ""
+        """Why it ended by itself; empty when it did not."""
+        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
+        self._thread.start()
+
+    def take(self, topic: str, recorded_ns: int, data: bytes) -> None:
+        """Keep a serialized message, if its topic is recorded."""
+        if topic not in self._names:
+            return
+        with self._lock:
+            if self._waiting + len(data) > WAITING:
+                self.left_out += 1
+                return
+            self._waiting += len(data)
+        self._queue.put(_Message(topic, recorded_ns, data))
+
+    def close(self) -> None:
+        """Write what waits, and finish the bag. Raises DataError where that fails."""
+        self._queue.put(None)
+        self._thread.join(FINISHES)
+        if self.error:
+            raise DataError(self.error)
+
+    def as_message(self) -> dict[str, Any]:
+        """For the pages."""
+        return {
+            "on": not self.error,
+            "path": str(self.path),
+            "seconds": round(monotonic() - self._began, 1),
+            "megabytes": round(self._bytes / 1e6, 1),
+            "left_out": self.left_out,
+            "error": self.error,
+        }
+
+    def _run(self) -> None:
+        try:
+            while (message := self._queue.get()) is not None:
+                with self._lock:
+                    self._waiting -= len(message.data)
+                self._writer.write(message.topic, message.recorded_ns, message.data)
+                self._bytes += len(message.data)
+                if self._bytes > self._most:
+                    self.error = f"{self._bytes / 1e9:.1f} GB are recorded (record_gigabytes)"
+                    break
+            self._writer.__exit__(None, None, None)
+        except DataError as error:
+            self.error = str(error)
+        if self.error:
+            self._on_end(self.error)
