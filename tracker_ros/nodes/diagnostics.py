@@ -99,6 +99,8 @@ def node_status(
             "backend": model.backend, "precision": model.precision,
         }  # fmt: skip
     values |= {f"failed: {cause}": words for cause, words in failures.values().items()}
+    if worker is not None:
+        values["enabled"] = "yes" if worker.enabled else "no"
     if failure:
         return status(name, ERROR, failure, values)
     if worker is not None and not worker.alive:
