@@ -123,6 +123,17 @@ def generate_launch_description() -> LaunchDescription:
                 choices=["true", "false"],
                 description="begin again at its end, where time jumps back and targets end",
             ),
+            DeclareLaunchArgument(
+                "operator",
+                default_value="false",
+                choices=["true", "false"],
+                description="also start the operator's page (docs/operator.md)",
+            ),
+            DeclareLaunchArgument(
+                "operator_address",
+                default_value="",
+                description="that the page listens on; empty: this machine's own, 127.0.0.1",
+            ),
             OpaqueFunction(function=start),
         ]
     )
@@ -174,9 +185,15 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         actions.append(include(share, "detector.launch.py", {**common, **others, **params}))
     if value("sot") == "true":
         others = {"tracker": "", "model": "", "camera": "", "bag": "", "detections": "mot/tracks"}
-        others["click"] = value("click")
+        others |= {"click": value("click"), "operator": "false", "operator_address": ""}
         params = {"params_file": str(share / "config" / "sot.yaml")}
         actions.append(include(share, "sot.launch.py", {**common, **others, **params}))
+    if value("operator") == "true":
+        page = {"detections": value("detections") or own, "port": ""}
+        page |= {"address": value("operator_address"), "use_sim_time": use_sim_time}
+        page["params_file"] = str(share / "config" / "operator.yaml")
+        shown = {name: value(name) for name in shared}
+        actions.append(include(share, "operator.launch.py", {**shown, **page}))
     if value("bag"):
         names = ("bag", "bag_rate", "bag_loop")
         actions.append(include(share, "bag.launch.py", {name: value(name) for name in names}))

@@ -3,11 +3,13 @@
 ros2 launch tracker_ros sot.launch.py image:=/camera/image_raw
 ros2 launch tracker_ros sot.launch.py camera:=scene        (no camera: a rendered scene, for ever)
 ros2 launch tracker_ros sot.launch.py image:=/camera/image_raw bag:=drive.mcap     (a bag, for ever)
+ros2 launch tracker_ros sot.launch.py image:=/camera/image_raw operator:=true     (and a web page)
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
+    GroupAction,
     IncludeLaunchDescription,
     OpaqueFunction,
     SetEnvironmentVariable,
@@ -106,6 +108,17 @@ def generate_launch_description() -> LaunchDescription:
                 choices=["true", "false"],
                 description="begin again at its end, where time jumps back and targets end",
             ),
+            DeclareLaunchArgument(
+                "operator",
+                default_value="false",
+                choices=["true", "false"],
+                description="also start the operator's page (docs/operator.md)",
+            ),
+            DeclareLaunchArgument(
+                "operator_address",
+                default_value="",
+                description="that the page listens on; empty: this machine's own, 127.0.0.1",
+            ),
             OpaqueFunction(function=start),
         ]
     )
@@ -165,4 +178,18 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         path = FindPackageShare("tracker_ros").perform(context) + "/launch/bag.launch.py"
         arguments = [(name, value(name)) for name in ("bag", "bag_rate", "bag_loop")]
         actions.append(IncludeLaunchDescription(path, launch_arguments=arguments))
+    if value("operator") == "true":
+        share = FindPackageShare("tracker_ros").perform(context)
+        # Every argument of it is given: one that is not would be taken from this file's.
+        page = {
+            **{name: value(name) for name in ("namespace", "image", "log_level", "respawn")},
+            "detections": value("detections"),
+            "address": value("operator_address"),
+            "port": "",
+            "use_sim_time": use_sim_time,
+            "params_file": f"{share}/config/operator.yaml",
+        }
+        path = f"{share}/launch/operator.launch.py"
+        # In a scope of its own: what it sets must not come back.
+        actions.append(GroupAction([IncludeLaunchDescription(path, launch_arguments=page.items())]))
     return actions

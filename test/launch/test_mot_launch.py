@@ -21,7 +21,7 @@ def test_every_argument_is_described_and_what_can_be_chosen_is_said() -> None:
     assert list(arguments) == [
         *("namespace", "image", "detections", "detector", "detector_model", "tracker", "model"),
         *("params_file", "use_sim_time", "autostart", "log_level", "respawn", "sot"),
-        *("click", "bag", "bag_rate", "bag_loop"),
+        *("click", "bag", "bag_rate", "bag_loop", "operator", "operator_address"),
     ]
     assert arguments["tracker"] == ["famnet", "hungarian", "sort"]
     assert arguments["detector"] == ["none", "hog", "yolo", "ssd"]

@@ -23,7 +23,7 @@ def test_every_argument_is_described_and_what_can_be_chosen_is_said() -> None:
     assert list(arguments) == [
         *("namespace", "image", "detections", "click", "tracker", "model", "params_file"),
         *("use_sim_time", "autostart", "log_level", "respawn", "camera"),
-        *("bag", "bag_rate", "bag_loop"),
+        *("bag", "bag_rate", "bag_loop", "operator", "operator_address"),
     ]
     assert sorted(arguments["tracker"]) == sorted(TRACKERS)
     assert arguments["use_sim_time"] == ["true", "false"]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tracker_ros.demo import mot_command
+from tracker_ros.demo import mot_command, web_command
 from tracker_ros.demo.processes import (
     ChildProcesses,
     interrupt_on_signals,
@@ -39,6 +39,8 @@ ends, annotated.mp4, picture.jpg, tracks.csv and summary.json are in the output 
 
 {mot_command.DESCRIPTION}"""
 TRACKER = "siamrpnpp"
+PORT = 8080
+"""Of the operator's page."""
 EXIT_INTERRUPTED = 130
 PICTURES = (".jpg", ".jpeg", ".png")
 WHEN_HEARD = ("--wait-for-subscriber", "--info-subscribers", "2")
@@ -75,6 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: det where it is there)",
     )
     parser.add_argument(
+        "--web", type=int, nargs="?", const=PORT, metavar="PORT",
+        help="point at targets yourself, on a page in the browser, for as long as you like "
+        "(default port: %(const)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--reliability",
         choices=("best_effort", "reliable"),
         default="best_effort",
@@ -91,6 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 only when the target was set and tracks came back."""
     interrupt_on_signals()
+    if args.web is not None:
+        return _serve(args)
     if args.task == "mot":
         return mot_command.run(args)
     args.tracker = args.tracker or TRACKER
@@ -120,6 +129,29 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\ndemo: stopped")
         return EXIT_INTERRUPTED
+
+
+def _serve(args: argparse.Namespace) -> int:
+    """Show the camera on a page, and follow what is pointed at there."""
+    model: Mapping[str, str] = {}
+    try:
+        if args.task == "mot":
+            mot_command.prepare(args)
+        else:
+            args.tracker = args.tracker or TRACKER
+            model = node_model(args.tracker)
+            if args.camera is None:
+                open_source(args)
+        logs = args.out / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+    except (TrackerRosError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    try:
+        return web_command.run(args, model, logs)
+    except KeyboardInterrupt:
+        print("\ndemo: ended")
+        return 0
 
 
 def node_model(name: str) -> dict[str, str]:

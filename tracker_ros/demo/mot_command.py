@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 only when tracks came."""
     interrupt_on_signals()
     try:
-        detections = _prepare(args)
+        detections = prepare(args)
         logs = args.out / "logs"
         logs.mkdir(parents=True, exist_ok=True)
     except (TrackerRosError, OSError) as error:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
 
 
-def _prepare(args: argparse.Namespace) -> str:
+def prepare(args: argparse.Namespace) -> str:
     """Fill in what was not given, and check it; gives back where detections come from.
 
     Raises TrackerRosError when it cannot be done.
