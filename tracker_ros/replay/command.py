@@ -24,6 +24,7 @@ from tracker_ros.replay.job import MOT, RATES, SOT, Job, parse_wish
 from tracker_ros.replay.junit import write_junit
 from tracker_ros.replay.many import Fleet, replay_many
 from tracker_ros.replay.outcome import Outcome
+from tracker_ros.replay.requests import read_requests
 from tracker_ros.replay.run import Progress
 from tracker_ros.replay.work import run_job
 from tracker_ros.sot import TRACKERS
@@ -158,11 +159,6 @@ def read_jobs(args: argparse.Namespace) -> list[Job]:
     kind = MOT if args.detections else SOT
     if kind == MOT and args.target:
         raise DataError("--target and --detections cannot be had together: replay the bag twice")
-    if kind == SOT and not (args.target or args.gt):
-        raise DataError(
-            "what is to be followed? --target X,Y,W,H names a box of the first image, --gt starts "
-            "on the truth, --detections TOPIC follows all"
-        )
     if args.begin >= args.end:
         raise DataError(f"--from {args.begin:g} --to {args.end:g} leaves nothing to replay")
     settings = dict(_setting(text) for text in args.set)
@@ -185,10 +181,23 @@ def read_jobs(args: argparse.Namespace) -> list[Job]:
         folders = [Path("replay", name) for name in names]
     else:
         folders = [args.out / name for name in names] if _are_many(args) else [args.out]
-    return [
+    jobs = [
         replace(job, bag=path, out=folder, gt=args.gt.replace("{name}", name))
         for path, folder, name in zip(paths, folders, names, strict=True)
     ]
+    return jobs if args.target or args.gt or args.detections else [asked_again(j) for j in jobs]
+
+
+def asked_again(job: Job) -> Job:
+    """A job that does what the operator asked for. Raises DataError where there was none."""
+    requests = read_requests(job.bag)
+    if not requests.wishes:
+        raise DataError(
+            "what is to be followed? --target X,Y,W,H names a box of the first image, --gt starts "
+            f"on the truth, --detections TOPIC follows all; no operator asked for it in {job.bag}"
+        )
+    settings = {"max_targets": requests.most_targets, **job.settings}
+    return replace(job, wishes=tuple(requests.wishes), settings=settings, again=True)
 
 
 def _are_many(args: argparse.Namespace) -> bool:

@@ -22,7 +22,8 @@ class Wish:
 
     text: str
     """As it was given."""
-    box: Box
+    box: Box | None
+    """None: all targets end."""
     stamp: int | None
     """Nanoseconds; None: the first image."""
     relative: bool
@@ -46,6 +47,8 @@ class Job:
     settings: Mapping[str, object] = field(default_factory=dict)
     """Parameters that override those of the file."""
     wishes: tuple[Wish, ...] = ()
+    again: bool = False
+    """Whether the wishes are those of the bag's operator: what of them cannot be is left out."""
     begin: float = 0.0
     """Seconds of the recording to leave out."""
     end: float = math.inf

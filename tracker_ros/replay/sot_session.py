@@ -56,6 +56,11 @@ class SotSession(Session[TrackingWorker]):
         self._catch_up()
         return future
 
+    def end_targets(self) -> None:
+        """End all of them, as the service ~/clear does."""
+        self.worker.end_targets("cleared by request")
+        self._catch_up()
+
     def on_processed(self, processed: Processed) -> None:
         """The worker has tracked a frame."""
         self.counters.count("processed")

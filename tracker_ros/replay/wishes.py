@@ -47,7 +47,10 @@ class Wishes:
             self._require_not_long_ago(stamp)
         for wish in [wish for wish in self._left if self._is_due(wish, stamp)]:
             self._left.remove(wish)
-            self._answers[_words(wish)] = self._session.set_target(wish.box, frame)
+            if wish.box is None:
+                self._session.end_targets()
+            else:
+                self._answers[_words(wish)] = self._session.set_target(wish.box, frame)
         if self._truth is not None:
             self._matched |= not self._truth.by_stamp or stamp in self._truth.keys
             box = box_at(self._truth, frame.number, stamp)
@@ -59,13 +62,15 @@ class Wishes:
     @property
     def first(self) -> str:
         """The id of the target that was asked for first, or that the truth has started."""
-        first = _words(self._job.wishes[0]) if self._job.wishes else f"the box of {self._job.gt}"
-        return self._answers[first].result().id if first in self._answers else ""
+        asked = [_words(wish) for wish in self._job.wishes if wish.box is not None]
+        first = asked[0] if asked else f"the box of {self._job.gt}"
+        answer = self._answers.get(first)
+        return answer.result().id if answer is not None and not answer.exception() else ""
 
     def require_met(self) -> None:
         """Raise DataError where a target was refused, or its image never came."""
         self._require_accepted()
-        if self._left:
+        if self._left and not self._job.again:
             raise DataError(
                 f"--target {self._left[0].text}: no image with that stamp, or a later one, came"
             )
@@ -102,6 +107,8 @@ class Wishes:
     def _require_accepted(self) -> None:
         for words, answer in self._answers.items():
             error = answer.exception() if answer.done() else None
+            if isinstance(error, TargetError) and self._job.again:
+                continue  # it is among the troubles
             if isinstance(error, TargetError):
                 raise DataError(f"{words}: {error}") from None
             if error is not None:
