@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracker_ros.operator.access import Access, is_loopback, security_headers
+from tracker_ros.operator.access import Access, OperatorError, is_loopback, security_headers
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,22 @@ def test_only_addresses_of_this_machine_want_no_token(address: str, local: bool)
 
 
 def test_a_token_that_was_given_is_wanted_everywhere_and_made_ones_differ() -> None:
-    access = Access("127.0.0.1", "secret")
-    assert access.knows("secret")
-    assert not any(map(access.knows, ("", "Secret", "secret ", "sécret")))
+    secret = "a secret of one's own"
+    access = Access("127.0.0.1", secret)
+    assert access.knows(secret)
+    assert not any(map(access.knows, ("", secret.upper(), f"{secret} ", "sécret")))
     made = Access("0.0.0.0").token
     assert len(made) >= 20 and made != Access("0.0.0.0").token
 
 
-@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1:9000", "[::1]:8080", "LOCALHOST"])
+def test_a_token_that_can_be_guessed_is_refused() -> None:
+    with pytest.raises(OperatorError, match="token has 4 characters; give 16 or more"):
+        Access("0.0.0.0", "1234")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:8080", "127.0.0.1:9000", "[::1]:8080", "LOCALHOST", "127.3.2.1:80"]
+)
 def test_the_robots_own_page_is_found_through_a_tunnel_too(host: str) -> None:
     assert not Access("127.0.0.1").refuse_host(host)
 
@@ -45,7 +53,8 @@ def test_on_the_network_the_robot_may_have_any_name_that_is_one() -> None:
 @pytest.mark.parametrize(
     ("origin", "allowed"),
     [(None, True), ("http://robot:8080", True), ("http://robot", False), ("null", False),
-     ("http://evil.example", False), ("http://robot:8080.evil.example", False)],
+     ("http://evil.example", False), ("http://[", False),
+     ("http://robot:8080.evil.example", False)],
 )  # fmt: skip
 def test_only_pages_of_this_server_open_its_socket(origin: str | None, allowed: bool) -> None:
     assert (Access("0.0.0.0").refuse_origin(origin, "robot:8080") == "") == allowed

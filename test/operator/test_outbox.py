@@ -10,12 +10,12 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed: pip install 'aiohttp>=3.8'")
 
-from tracker_ros.operator.outbox import ANSWERS, ON_THE_WAY, Outbox
+from tracker_ros.operator.outbox import MAX_ANSWERS, MAX_IN_FLIGHT, Outbox
 from tracker_ros.operator.pictures import Picture
 
 
 def picture(stamp: int) -> Picture:
-    return Picture("/image", stamp, b"", 0.0)
+    return Picture("/image", stamp, b"")
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -38,14 +38,13 @@ def test_a_page_that_shows_nothing_gets_two_pictures_and_then_the_newest() -> No
         outbox = Outbox()
         for stamp in range(1, 4):
             outbox.picture(picture(stamp))
-            if stamp <= ON_THE_WAY:
+            if stamp <= MAX_IN_FLIGHT:
                 assert await all_of(outbox) == [stamp]
         for stamp in range(4, 100):
             outbox.picture(picture(stamp))
         assert await all_of(outbox) == []
-        outbox.shown(1)
+        assert outbox.shown(1)
         assert await all_of(outbox) == [99]
-        assert outbox.overtaken == 96
 
     run(work())
 
@@ -56,11 +55,12 @@ def test_showing_a_picture_stands_for_those_before() -> None:
         for stamp in (1, 2):
             outbox.picture(picture(stamp))
             await outbox.next()
-        outbox.shown(2)
+        assert outbox.shown(2)
         for stamp in (3, 4):
             outbox.picture(picture(stamp))
             assert await all_of(outbox) == [stamp]
-        outbox.shown(17)  # never sent
+        assert not outbox.shown(17), "it was never sent"
+        assert not outbox.shown(2), "it was shown before"
         outbox.picture(picture(5))
         assert await all_of(outbox) == []
 
@@ -75,7 +75,7 @@ def test_answers_come_first_and_in_order_and_states_only_as_the_newest() -> None
             outbox.state("status", f"status {i}")
             outbox.state("health", f"health {i}")
             assert outbox.answer(f"answer {i}")
-        told = ["answer 0", "answer 1", "answer 2", "status 2", "health 2", 1]
+        told = ["answer 0", "answer 1", "answer 2", 1, "status 2", "health 2"]
         assert await all_of(outbox) == told
 
     run(work())
@@ -93,9 +93,48 @@ def test_what_comes_while_it_waits_wakes_it() -> None:
     run(work())
 
 
+def test_states_that_come_without_end_do_not_keep_pictures_back() -> None:
+    async def work() -> None:
+        outbox = Outbox()
+        sent: list[Any] = []
+        for i in range(60):  # on a slow link there are new states whenever one is sent
+            outbox.picture(picture(i))
+            for kind in ("status", "boxes"):
+                outbox.state(kind, kind)
+            thing = await outbox.next()
+            sent.append(thing if isinstance(thing, str) else thing.stamp)
+            if isinstance(sent[-1], int):
+                outbox.shown(sent[-1])
+        pictures = [thing for thing in sent if isinstance(thing, int)]
+        assert 15 <= len(pictures) <= 25 and pictures == sorted(pictures)
+        assert sent.count("status") >= 15 and sent.count("boxes") >= 15
+
+    run(work())
+
+
+def test_where_a_picture_takes_long_only_one_is_on_the_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tracker_ros.operator.outbox.SLOW", 0.02)
+
+    async def work() -> None:
+        outbox = Outbox()
+        outbox.picture(picture(1))
+        await outbox.next()
+        await asyncio.sleep(0.05)
+        outbox.shown(1)
+        for stamp in (2, 3):
+            outbox.picture(picture(stamp))
+            assert await all_of(outbox) == ([2] if stamp == 2 else [])
+        outbox.shown(2)
+        assert await all_of(outbox) == [3]
+
+    run(work())
+
+
 def test_answers_that_nobody_reads_are_not_kept_without_end() -> None:
     outbox = Outbox()
-    assert [outbox.answer("x") for _ in range(ANSWERS + 1)] == [True] * ANSWERS + [False]
+    assert [outbox.answer("x") for _ in range(MAX_ANSWERS + 1)] == [True] * MAX_ANSWERS + [False]
 
 
 def test_another_topic_begins_with_nothing_on_the_way() -> None:

@@ -74,6 +74,9 @@ def test_what_is_missing_is_named(kind: str) -> None:
         ('{"type": "follow", "request": 1.5, "id": "a"}', "request is 1.5"),
         ('{"type": "follow", "request": 1, "id": 7}', "id is 7; expected text"),
         ('{"type": "enable", "request": 1, "on": 1}', "on is 1; expected true or false"),
+        ('{"type": "follow", "request": 1, "id": "\\ud800"}', "that a ROS message can hold"),
+        ('{"type": "follow", "request": 1, "id": "a\\u0000b"}', "that a ROS message can hold"),
+        ('{"type": "hello", "version": 1, "token": "\\udfff"}', "token is"),
     ],
 )  # fmt: skip
 def test_what_is_no_message_is_refused_with_the_reason(text: str, reason: str) -> None:

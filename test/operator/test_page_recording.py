@@ -14,7 +14,7 @@ from tracker_ros.operator import recording
 from tracker_ros.operator.recording import Recording
 
 TOPIC, OTHER = "/sot/status", "/image"
-ENDED: list[str] = []
+ENDED: list[Recording] = []
 
 
 def begun(path: Path, most_bytes: float = 1e9) -> Recording:
@@ -51,7 +51,7 @@ def test_what_is_recorded_comes_back_and_other_topics_are_left_out(tmp_path: Pat
         one.take(OTHER, i, b"nobody asked for this")
     one.close()
     assert written(path) == [(TOPIC, i, status(i)) for i in range(20)]
-    assert one.as_message()["left_out"] == 0 and not ENDED
+    assert one.as_message()["left_out"] == 0 and [one] == ENDED
 
 
 def test_while_it_is_written_it_has_another_name(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_it_ends_by_itself_when_it_is_full_and_keeps_what_there_is(tmp_path: Pat
         if ENDED:
             break
         time.sleep(0.01)
-    assert "record_gigabytes" in ENDED[0]
+    assert "record_gigabytes" in ENDED[0].error
     assert not one.as_message()["on"]
     assert 5 < len(written(path)) < 20
     with pytest.raises(DataError, match="record_gigabytes"):
@@ -83,7 +83,7 @@ def test_it_ends_by_itself_when_it_is_full_and_keeps_what_there_is(tmp_path: Pat
 def test_of_more_than_may_wait_for_the_disk_what_comes_is_left_out_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "WAITING", 10)
+    monkeypatch.setattr(recording, "MAX_QUEUED_BYTES", 10)
     one = begun(tmp_path / "one.mcap")
     for i in range(5):
         one.take(TOPIC, i, status(100))
@@ -96,3 +96,23 @@ def test_where_nothing_can_be_written_that_is_said_at_once(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         begun(tmp_path / "file" / "one.mcap")
+
+
+def test_a_disk_that_fills_up_ends_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "one.mcap"
+    one = begun(path)
+    monkeypatch.setattr(recording, "LOOK", 1000)
+    monkeypatch.setattr(recording, "RESERVE", 1 << 60)
+    for i in range(100):
+        one.take(TOPIC, i, status(100))
+    one.end()
+    for _ in range(200):
+        if ENDED:
+            break
+        time.sleep(0.01)
+    assert "left on the disk" in one.error
+    assert 1 < len(written(path)) < 10
+    with pytest.raises(DataError, match=r"left on the disk.*make room"):
+        begun(tmp_path / "new" / "two.mcap")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 import time
@@ -18,10 +19,10 @@ aiohttp = pytest.importorskip("aiohttp", reason="not installed: pip install 'aio
 
 from tracker_ros.errors import TargetError  # noqa: E402
 from tracker_ros.operator import connections, pages, protocol  # noqa: E402
-from tracker_ros.operator.access import Access  # noqa: E402
+from tracker_ros.operator.access import Access, OperatorError  # noqa: E402
 from tracker_ros.operator.pictures import Picture  # noqa: E402
 from tracker_ros.operator.protocol import Request  # noqa: E402
-from tracker_ros.operator.server import Limits, OperatorError, PageServer  # noqa: E402
+from tracker_ros.operator.server import MAX_STRANGERS, Limits, PageServer  # noqa: E402
 
 HELLO = {"type": "hello", "version": 1, "token": ""}
 
@@ -89,9 +90,9 @@ def served() -> Iterator[Served]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short patience, so that a test need not wait for long."""
-    monkeypatch.setattr(pages, "HELLO", 0.3)
-    monkeypatch.setattr(pages, "GUESSES", 0.1)
-    monkeypatch.setattr(connections, "PATIENCE", 0.5)
+    monkeypatch.setattr(pages, "HELLO_TIMEOUT", 0.3)
+    monkeypatch.setattr(pages, "WRONG_TOKEN_DELAY", 0.1)
+    monkeypatch.setattr(connections, "IDLE_TIMEOUT", 0.5)
 
 
 async def welcomed(session: aiohttp.ClientSession, **hello: Any) -> aiohttp.ClientWebSocketResponse:
@@ -111,8 +112,8 @@ async def ended(page: aiohttp.ClientWebSocketResponse) -> tuple[int | None, str]
     return page.close_code, words
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
+async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    for _ in range(int(100 * seconds)):
         if condition():
             return
         await asyncio.sleep(0.01)
@@ -130,8 +131,9 @@ def test_the_page_and_its_files_are_served_and_nothing_else(served: Served) -> N
             assert page.headers["X-Content-Type-Options"] == "nosniff"
         async with session.get("/page/style.css") as style:
             assert style.status == 200 and style.content_type == "text/css"
-        for path in ("/page/nothing.js", "/page/../server.py", "/page/%2e%2e%2fserver.py",
-                     "/page/..%2f..%2ferrors.py", "/etc/passwd", "/page/"):  # fmt: skip
+        others = ["nothing.js", "../server.py", "%2e%2e%2fserver.py", "..%2f..%2ferrors.py", ""]
+        for name in ("x" * 300 + ".js", *others):
+            path = f"/page/{name}"
             async with session.get(aiohttp.client.URL(served.url + path, encoded=True)) as other:
                 assert other.status == 404, path
                 assert "Content-Security-Policy" in other.headers
@@ -147,7 +149,7 @@ def test_a_page_is_told_states_and_shown_pictures_of_the_topic_it_watches(served
         await page.send_json({"type": "watch", "topic": "/image"})
         await until(lambda: (frozenset({"/image"}), 1) in served.robot.watched)
         for stamp, topic in enumerate(("/other", "/image", "/other"), 1):
-            served.server.show(Picture(topic, stamp, f"picture {stamp}".encode(), 0.0))
+            served.server.show(Picture(topic, stamp, f"picture {stamp}".encode()))
         assert await page.receive_bytes() == b"picture 2"
         await page.close()
         await until(lambda: served.robot.watched[-1] == (frozenset(), 0))
@@ -163,7 +165,7 @@ def test_a_page_that_shows_nothing_gets_no_third_picture_and_then_the_newest(
         await page.send_json({"type": "watch", "topic": "/image"})
         await until(lambda: bool(served.robot.watched) and bool(served.robot.watched[-1][0]))
         for stamp in range(1, 50):
-            served.server.show(Picture("/image", stamp, str(stamp).encode(), 0.0))
+            served.server.show(Picture("/image", stamp, str(stamp).encode()))
             await asyncio.sleep(0.002)
         assert [await page.receive_bytes() for _ in range(2)] == [b"1", b"2"]
         with pytest.raises(asyncio.TimeoutError):
@@ -203,10 +205,10 @@ def test_requests_that_wait_are_bounded(served: Served) -> None:
     async def work(session: aiohttp.ClientSession) -> None:
         served.robot.held = []
         page = await welcomed(session)
-        for number in range(pages.WORKING + 1):
+        for number in range(pages.MAX_PENDING_REQUESTS + 1):
             await page.send_json({"type": "clear", "request": number})
         refused = await page.receive_json()
-        assert refused["request"] == pages.WORKING and not refused["ok"]
+        assert refused["request"] == pages.MAX_PENDING_REQUESTS and not refused["ok"]
         served.robot.held[0].set_result("late")
         assert (await page.receive_json())["message"] == "late"
 
@@ -248,7 +250,7 @@ def test_a_wrong_token_is_told_after_a_while_and_nothing_else_is() -> None:
             began = time.monotonic()
             code, words = await ended(page)
             assert code == pages.WRONG_TOKEN and "wrong token" in words
-            assert time.monotonic() - began >= pages.GUESSES
+            assert time.monotonic() - began >= pages.WRONG_TOKEN_DELAY
 
     served.run(work)
     assert served.server.access.token in served.server.url
@@ -270,12 +272,14 @@ def test_another_sites_page_and_another_name_are_refused(served: Served) -> None
     assert "evil.example" in served.trouble[0]
 
 
-def test_one_page_too_many_is_told_so_and_many_more_are_not_let_in() -> None:
+def test_one_page_too_many_is_told_so() -> None:
     served = Served(clients=2)
 
     async def work(session: aiohttp.ClientSession) -> None:
         first, second = await welcomed(session), await welcomed(session)
-        code, words = await ended(await session.ws_connect("/socket"))
+        surplus = await session.ws_connect("/socket")
+        await surplus.send_json(HELLO)
+        code, words = await ended(surplus)
         assert code == pages.TOO_MANY and "2 pages are open" in words
         await first.close()
         assert not second.closed
@@ -353,6 +357,65 @@ def test_connections_that_say_nothing_are_closed(served: Served) -> None:
         one.close()
 
 
+@pytest.mark.usefixtures("patient")
+def test_a_socket_that_only_pings_is_closed_and_counts_for_nothing(served: Served) -> None:
+    async def work(session: aiohttp.ClientSession) -> None:
+        socket = await session.ws_connect("/socket", autoping=False)
+        began = time.monotonic()
+        while time.monotonic() - began < 5 and not socket.closed:
+            await socket.ping()
+            told = await socket.receive()
+            if told.type is aiohttp.WSMsgType.TEXT:
+                assert "no hello" in json.loads(told.data)["reason"]
+                break
+        assert time.monotonic() - began < 2
+        assert all(pages == 0 for _, pages in served.robot.watched)
+
+    served.run(work)
+
+
+def test_strangers_do_not_keep_the_operator_out(served: Served) -> None:
+    async def work(session: aiohttp.ClientSession) -> None:
+        strangers = [await session.ws_connect("/socket") for _ in range(2 * MAX_STRANGERS)]
+        page = await welcomed(session)
+        assert not page.closed and len(served.server.pages) <= MAX_STRANGERS + 1
+        assert len(strangers) == 2 * MAX_STRANGERS
+
+    served.run(work)
+
+
+def test_a_page_that_acknowledges_many_pictures_is_not_too_fast(served: Served) -> None:
+    async def work(session: aiohttp.ClientSession) -> None:
+        page = await welcomed(session)
+        await page.send_json({"type": "watch", "topic": "/image"})
+        await until(lambda: bool(served.robot.watched) and bool(served.robot.watched[-1][0]))
+        for stamp in range(1, 200):
+            served.server.show(Picture("/image", stamp, str(stamp).encode()))
+            assert await page.receive_bytes() == str(stamp).encode()
+            await page.send_json({"type": "shown", "stamp": str(stamp)})
+        await page.send_json({"type": "ping", "at": 1})
+        assert (await page.receive_json())["type"] == "pong"
+
+    served.run(work)
+
+
+def test_a_page_that_stops_reading_holds_nothing_for_ever(served: Served) -> None:
+    async def work(session: aiohttp.ClientSession) -> None:
+        page = await welcomed(session)
+        await page.send_json({"type": "watch", "topic": "/image"})
+        await until(lambda: bool(served.robot.watched) and bool(served.robot.watched[-1][0]))
+        transport = page._response.connection.transport
+        transport.pause_reading()  # as a browser that was stopped
+        before = len(os.listdir("/proc/self/fd"))
+        for stamp in (1, 2):
+            served.server.show(Picture("/image", stamp, bytes(8 << 20)))
+        await until(lambda: not served.server.pages, 15)
+        await until(lambda: len(os.listdir("/proc/self/fd")) < before)
+        transport.abort()
+
+    served.run(work)
+
+
 def test_two_hundred_pages_at_once_leave_the_server_alive(served: Served) -> None:
     async def work(session: aiohttp.ClientSession) -> None:
         opened = []  # a page that nobody holds is closed
@@ -362,13 +425,15 @@ def test_two_hundred_pages_at_once_leave_the_server_alive(served: Served) -> Non
                 page = await session.ws_connect("/socket")
                 opened.append(page)
                 await page.send_json(HELLO)
-                return str((await page.receive_json())["type"])
+                told = await page.receive()
+                return str(json.loads(told.data)["type"]) if told.data else "closed"
             except aiohttp.WSServerHandshakeError as error:
                 return str(error.status)
 
         found = await asyncio.gather(*(open_one() for _ in range(200)))
-        assert set(found) <= {"503", "bye", "welcome"}
-        assert found.count("welcome") == served.server.limits.clients
+        assert set(found) <= {"closed", "bye", "welcome"}
+        assert any(not page.closed for page in opened)
+        assert found.count("welcome") <= served.server.limits.clients
 
     served.run(work)
 
@@ -403,5 +468,5 @@ def test_when_it_ends_pages_are_told_and_no_thread_is_left() -> None:
             break
         time.sleep(0.02)
     assert threading.active_count() < before
-    served.server.show(Picture("/image", 1, b"", 0.0))  # after its end: nothing happens
+    served.server.show(Picture("/image", 1, b""))  # after its end: nothing happens
     served.server.tell("status", {})

@@ -43,3 +43,18 @@ def test_neither_targets_nor_changes_grow_without_end() -> None:
     found = changes(timeline, 2000 / 30)
     assert len(found) <= TARGETS
     assert all(len(one) <= CHANGES for one in found.values())
+
+
+def test_what_nothing_is_heard_of_is_unknown_from_then_on() -> None:
+    timeline = Timeline()
+    timeline.add(0, [("1", "", "TRACKING"), ("2", "", "TRACKING")])
+    timeline.add(2, [("1", "", "TRACKING")])
+    timeline.silence(2)
+    timeline.silence(2)
+    assert changes(timeline, 10) == {
+        "1": [[10, "TRACKING"], [8, "UNKNOWN"]], "2": [[10, "TRACKING"], [8, "ENDED"]],
+    }  # fmt: skip
+    timeline.add(20, [("1", "", "TRACKING")])
+    assert changes(timeline, 20)["1"][-1] == [0, "TRACKING"]
+    timeline.silence(20)
+    assert changes(timeline, 21 + SECONDS) == {}

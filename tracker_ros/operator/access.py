@@ -14,10 +14,16 @@ import re
 import secrets
 from urllib.parse import urlsplit
 
+from tracker_ros.errors import TrackerRosError
+
 _HOST = re.compile(r"(?P<name>[\w.-]+|\[[0-9a-f:.%]+\])(:\d{1,5})?", re.ASCII)
 TOKEN_BYTES = 16
-PLAIN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-"""What the page is called where it listens on the robot alone; also through an SSH tunnel."""
+SHORTEST_TOKEN = 16
+"""Characters of a token that somebody has chosen."""
+
+
+class OperatorError(TrackerRosError):
+    """The page cannot be served."""
 
 
 def is_loopback(address: str) -> bool:
@@ -34,7 +40,15 @@ class Access:
     """What a page has to show."""
 
     def __init__(self, address: str, token: str = "") -> None:
-        """address: that is listened on. token: "" makes one where it is needed."""
+        """address: that is listened on. token: "" makes one where it is needed.
+
+        Raises OperatorError for a token that can be guessed.
+        """
+        if 0 < len(token) < SHORTEST_TOKEN:
+            raise OperatorError(
+                f"the parameter token has {len(token)} characters; give {SHORTEST_TOKEN} or more, "
+                "or none: then the node makes one where it is needed"
+            )
         self.local = is_loopback(address)
         self.token = token or ("" if self.local else secrets.token_urlsafe(TOKEN_BYTES))
         """Empty: none is asked for."""
@@ -48,7 +62,8 @@ class Access:
         match = _HOST.fullmatch(host.lower())
         if match is None:
             return f"'{host[:80]}' is no name of a host"
-        if self.local and match["name"] not in PLAIN_HOSTS:
+        # Through an SSH tunnel it has such a name, too.
+        if self.local and not is_loopback(match["name"].strip("[]")):
             return f"this page is called localhost, not '{host[:80]}'"
         return ""
 
@@ -57,7 +72,7 @@ class Access:
 
         Programs that are no browsers send none; they need the token all the same.
         """
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and not _is_of(origin, host):
             return f"pages of {origin[:80]} may not open this socket"
         return ""
 
@@ -68,8 +83,9 @@ def security_headers(host: str) -> dict[str, str]:
         # 'self' stands for ws: too, but not in every browser that is still in use.
         "Content-Security-Policy": (
             "default-src 'none'; script-src 'self'; style-src 'self'; "
-            f"img-src 'self' blob: data:; connect-src 'self' ws://{host} wss://{host}; "
-            "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            f"img-src 'self'; connect-src 'self' ws://{host} wss://{host}; "
+            "require-trusted-types-for 'script'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
         ),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
@@ -77,3 +93,10 @@ def security_headers(host: str) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-cache",
     }
+
+
+def _is_of(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False

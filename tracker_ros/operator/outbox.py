@@ -1,8 +1,8 @@
 """What waits to be sent to one page: never more than the newest of everything.
 
-A page on a slow link falls behind by pictures that it never sees, not by seconds: of pictures and
-of each kind of state only the newest waits, and a picture is sent when the page has shown those
-before it but one.
+A page on a slow link falls behind by what it never gets, not by seconds: of pictures and of each
+kind of state only the newest waits, states and pictures take turns, and a picture is sent when the
+page has shown those before it but one.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from collections import deque
 
 from tracker_ros.operator.pictures import Picture
 
-ON_THE_WAY = 2
+MAX_IN_FLIGHT = 2
 """Pictures that are sent before the first of them is shown: one to draw while one travels."""
-ANSWERS = 64
+SLOW = 1.0
+"""Seconds from sending a picture to hearing that it is shown; after more there is only one at a
+time."""
+MAX_ANSWERS = 64
 """Answers that wait; a page that reads none of so many is gone."""
 
 
@@ -25,15 +28,16 @@ class Outbox:
         self._answers: deque[str] = deque()
         self._states: dict[str, str] = {}
         self._picture: Picture | None = None
-        self._sent: deque[int] = deque()
-        """Stamps of pictures that have not been shown yet."""
+        self._sent: deque[tuple[int, float]] = deque()
+        """Stamps of pictures that have not been shown yet, and when they were sent."""
+        self._slow = False
+        self._turns = 0
+        """States that go before a picture that waits."""
         self._something = asyncio.Event()
-        self.overtaken = 0
-        """Pictures that a newer one replaced before they were sent."""
 
     def answer(self, text: str) -> bool:
         """Add what is not to be left out; False when too much of it waits already."""
-        if len(self._answers) >= ANSWERS:
+        if len(self._answers) >= MAX_ANSWERS:
             return False
         self._answers.append(text)
         self._something.set()
@@ -46,7 +50,6 @@ class Outbox:
 
     def picture(self, picture: Picture) -> None:
         """Add a picture; it replaces the one that waits."""
-        self.overtaken += self._picture is not None
         self._picture = picture
         self._something.set()
 
@@ -55,24 +58,30 @@ class Outbox:
         self._picture = None
         self._sent.clear()
 
-    def shown(self, stamp: int) -> None:
-        """The page has shown a picture, and with it all that were sent before."""
-        if stamp in self._sent:
-            while self._sent.popleft() != stamp:
-                pass
-            self._something.set()
+    def shown(self, stamp: int) -> bool:
+        """The page has shown a picture, and with it all before; False when none was sent."""
+        if all(stamp != sent for sent, _ in self._sent):
+            return False
+        sent, when = self._sent.popleft()
+        while sent != stamp:
+            sent, when = self._sent.popleft()
+        self._slow = asyncio.get_running_loop().time() - when > SLOW
+        self._something.set()
+        return True
 
     async def next(self) -> str | Picture:
-        """What to send next: answers, then states, then the picture if it may be sent."""
+        """What to send next: answers first, then a round of states and a picture in turns."""
         while True:
             if self._answers:
                 return self._answers.popleft()
-            if self._states:
+            may_send = len(self._sent) < (1 if self._slow else MAX_IN_FLIGHT)
+            picture = self._picture if may_send else None
+            if self._states and (self._turns > 0 or picture is None):
+                self._turns -= 1
                 return self._states.pop(next(iter(self._states)))
-            picture = self._picture
-            if picture is not None and len(self._sent) < ON_THE_WAY:
-                self._picture = None
-                self._sent.append(picture.stamp)
+            if picture is not None:
+                self._picture, self._turns = None, max(len(self._states), 1)
+                self._sent.append((picture.stamp, asyncio.get_running_loop().time()))
                 return picture
             self._something.clear()
             await self._something.wait()

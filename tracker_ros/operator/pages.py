@@ -27,13 +27,13 @@ from tracker_ros.operator.protocol import (
 if TYPE_CHECKING:
     from tracker_ros.operator.server import PageServer
 
-HELLO = 5.0
+HELLO_TIMEOUT = 5.0
 """Seconds for the first message."""
 WRONG_TOKEN, NO_HELLO, BAD_MESSAGE, TOO_FAST, TOO_MANY = range(4001, 4006)
 """Why a page is closed, beside the reason in words."""
-GUESSES = 1.0
+WRONG_TOKEN_DELAY = 1.0
 """Seconds before a wrong token is told: nobody guesses many."""
-WORKING = 8
+MAX_PENDING_REQUESTS = 8
 """Requests of a page that are being worked on, at most."""
 
 
@@ -57,19 +57,30 @@ class Page:
 
     async def run(self) -> None:
         """Listen and tell, until one of the two ends."""
-        sending = asyncio.create_task(self._send())
+        work = [asyncio.ensure_future(self._send()), asyncio.ensure_future(self._listen())]
         try:
-            await self._greet()
-            async for message in self._socket:
-                if message.type is not WSMsgType.TEXT:
-                    raise _Closed(BAD_MESSAGE, "expected text")
-                self._limit()
-                self._take(self._read(message.data))
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         except _Closed as closed:
             self._server.on_trouble(f"page of {self._who} closed: {closed}")
             await self.farewell(str(closed), closed.code)
         finally:
-            sending.cancel()
+            for task in work:
+                task.cancel()
+
+    async def _listen(self) -> None:
+        await self._greet()
+        async for message in self._socket:
+            if message.type is WSMsgType.ERROR:  # it was silent for too long, or said too much
+                return
+            if message.type is not WSMsgType.TEXT:
+                raise _Closed(BAD_MESSAGE, "expected text")
+            said = self._read(message.data)
+            # What answers a picture of ours is as often as we send.
+            if not (isinstance(said, Shown) and self.outbox.shown(said.stamp)):
+                self._limit()
+                self._take(said)
 
     async def farewell(self, reason: str, code: int) -> None:
         """Say why, and close."""
@@ -82,9 +93,10 @@ class Page:
     async def _greet(self) -> None:
         """Take the first message, which has to know the token."""
         try:
-            first = await self._socket.receive(HELLO)
+            # Not `receive(timeout)`: that begins anew with every ping of the other side.
+            first = await asyncio.wait_for(self._socket.receive(), HELLO_TIMEOUT)
         except asyncio.TimeoutError:
-            raise _Closed(NO_HELLO, f"no hello within {HELLO:g} s") from None
+            raise _Closed(NO_HELLO, f"no hello within {HELLO_TIMEOUT:g} s") from None
         if first.type is not WSMsgType.TEXT:
             raise _Closed(NO_HELLO, "no hello")
         hello = self._read(first.data)
@@ -93,8 +105,11 @@ class Page:
         if hello.version != VERSION:
             raise _Closed(NO_HELLO, f"this server speaks version {VERSION}: load the page again")
         if not self._server.access.knows(hello.token):
-            await asyncio.sleep(GUESSES)
+            await asyncio.sleep(WRONG_TOKEN_DELAY)
             raise _Closed(WRONG_TOKEN, "wrong token; the node's log has the right one")
+        full = self._server.full()
+        if full:
+            raise _Closed(TOO_MANY, full)
         self.welcome = True
         self._server.watched()
         self.outbox.answer(
@@ -118,8 +133,8 @@ class Page:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Shown):
-            self.outbox.shown(message.stamp)
-        elif isinstance(message, Ping):
+            return  # of a picture of before
+        if isinstance(message, Ping):
             now = str(self._server.robot.now())
             self.outbox.state("pong", words({"type": "pong", "at": message.at, "now": now}))
         elif isinstance(message, Watch):
@@ -140,7 +155,7 @@ class Page:
 
     def _do(self, request: Request) -> None:
         number = request.request
-        if number in self._working or len(self._working) >= WORKING:
+        if number in self._working or len(self._working) >= MAX_PENDING_REQUESTS:
             self._answer(number, False, "requests before this one are still being worked on")
             return
         self._working.add(number)
@@ -164,9 +179,9 @@ class Page:
             self._answer(number, False, f"the node failed: {type(error).__name__}: {error}")
 
     def _answer(self, number: int, ok: bool, message: str) -> None:
-        self.outbox.answer(
-            words({"type": "answer", "request": number, "ok": ok, "message": message})
-        )
+        told = {"type": "answer", "request": number, "ok": ok, "message": message}
+        if not self.outbox.answer(words(told)):
+            self._server.drop(self)  # it reads nothing
 
     async def _send(self) -> None:
         """Send what waits, one after the other, as fast as the link takes it."""

@@ -7,7 +7,6 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
 
 import cv2
 import numpy as np
@@ -20,6 +19,8 @@ from tracker_ros.pipeline.jpeg import is_damaged
 from tracker_ros.pipeline.picture_size import picture_size
 
 _LENGTH = struct.Struct(">I")
+MOST_UNTOUCHED = 1 << 20
+"""Bytes of a compressed image that goes through as it is; a larger one would hold up slow links."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,6 @@ class Picture:
     """Nanoseconds, of the image."""
     wire: bytes
     """What is sent: 4 bytes, the length of the JSON behind them, big-endian; then the encoding."""
-    seconds: float
-    """That encoding took; 0 for what came encoded."""
 
 
 def encoded(topic: str, frame: Frame, quality: Quality, age: float | None) -> Picture:
@@ -51,13 +50,13 @@ def encoded(topic: str, frame: Frame, quality: Quality, age: float | None) -> Pi
     Compressed images go through as they are, jpeg and png; what else can be decoded becomes a jpeg.
     age: seconds from the frame's stamp to now, None where clocks have nothing to do with another.
     """
-    start = perf_counter()
     if frame.compressed:
         message = read_compressed(frame.raw)
         mime = _mime(message.data)
-        if mime and "16UC1" not in message.format:  # depth is stretched, to be seen at all
+        is_depth = "16UC1" in message.format  # which is stretched, to be seen at all
+        if mime and not is_depth and len(message.data) <= MOST_UNTOUCHED:
             wire = _wire(topic, frame, picture_size(message.data), mime, age, message.data)
-            return Picture(topic, frame.header.ns, wire, 0.0)
+            return Picture(topic, frame.header.ns, wire)
     image = frame.decode()
     height, width = image.shape[:2]
     if 0 < quality.longest_side < max(width, height):
@@ -68,7 +67,7 @@ def encoded(topic: str, frame: Frame, quality: Quality, age: float | None) -> Pi
     if not done:
         raise ImageError(f"an image of {width}x{height} px cannot be encoded as jpeg", "size")
     wire = _wire(topic, frame, (width, height), "image/jpeg", age, jpeg.data)
-    return Picture(topic, frame.header.ns, wire, perf_counter() - start)
+    return Picture(topic, frame.header.ns, wire)
 
 
 def _mime(data: memoryview) -> str:
@@ -105,8 +104,6 @@ class Encoder:
         """
         self._on_picture, self._on_unreadable, self._age = on_picture, on_unreadable, age
         self.quality = Quality()
-        self.seconds = 0.0
-        """That the last encoding took."""
         self._frames: dict[str, Frame] = {}
         self._wake = threading.Condition()
         self._ends = False
@@ -143,7 +140,7 @@ class Encoder:
                 picture = encoded(topic, frame, self.quality, self._age(frame.header.ns))
             except ImageError as error:
                 self._on_unreadable(topic, error)
-                continue
-            if picture.seconds:
-                self.seconds = picture.seconds
-            self._on_picture(picture)
+            except Exception as error:  # whatever comes, the next image is another
+                self._on_unreadable(topic, ImageError(f"cannot be encoded: {error}", "encoding"))
+            else:
+                self._on_picture(picture)

@@ -176,6 +176,8 @@ def _shown(value: Any) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > MOST_CHARACTERS:
         raise ValueError(f"expected text of at most {MOST_CHARACTERS} characters")
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError("expected text that a ROS message can hold")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,13 @@ from tracker_ros.bags.bag import Topic
 from tracker_ros.bags.writer import BagWriter
 from tracker_ros.errors import DataError
 
-WAITING = 64 << 20
-"""Bytes that may wait for the disk; of more, what comes is left out and counted."""
-FINISHES = 60.0
+MAX_QUEUED_BYTES = 64 << 20
+"""That may wait for the disk; of more, what comes is left out and counted."""
+RESERVE = 1 << 30
+"""Bytes that stay free on the disk: a bag that is full ends whole."""
+LOOK = 32 << 20
+"""Bytes between looks at how much is free."""
+FINISH_TIMEOUT = 60.0
 """Seconds that the disk may take to finish."""
 
 
@@ -32,12 +37,13 @@ class Recording:
 
     def __init__(
         self, path: Path, topics: Sequence[Topic], most_bytes: float,
-        on_end: Callable[[str], None],
+        on_end: Callable[[Recording], None],
     ) -> None:  # fmt: skip
         """Begin. Raises DataError where nothing can be written there.
 
-        on_end: called on the thread when it ends by itself, with the reason.
+        on_end: called on the thread when it has ended, by itself or not.
         """
+        _require_room(path.parent)
         self.path = path
         self._most, self._on_end = most_bytes, on_end
         self._names = {topic.name for topic in topics}
@@ -61,16 +67,22 @@ class Recording:
         if topic not in self._names:
             return
         with self._lock:
-            if self._waiting + len(data) > WAITING:
+            if self._waiting + len(data) > MAX_QUEUED_BYTES:
                 self.left_out += 1
                 return
             self._waiting += len(data)
         self._queue.put(_Message(topic, recorded_ns, data))
 
-    def close(self) -> None:
-        """Write what waits, and finish the bag. Raises DataError where that fails."""
+    def end(self) -> None:
+        """Write what waits, and finish the bag; `on_end` says when that is done."""
         self._queue.put(None)
-        self._thread.join(FINISHES)
+
+    def close(self) -> None:
+        """The same, and wait for it. Raises DataError where that fails."""
+        self.end()
+        self._thread.join(FINISH_TIMEOUT)
+        if self._thread.is_alive():
+            raise DataError(f"{self.path} is not finished after {FINISH_TIMEOUT:g} s")
         if self.error:
             raise DataError(self.error)
 
@@ -86,17 +98,32 @@ class Recording:
         }
 
     def _run(self) -> None:
+        looked = 0
         try:
-            while (message := self._queue.get()) is not None:
+            while not self.error and (message := self._queue.get()) is not None:
                 with self._lock:
                     self._waiting -= len(message.data)
                 self._writer.write(message.topic, message.recorded_ns, message.data)
                 self._bytes += len(message.data)
                 if self._bytes > self._most:
                     self.error = f"{self._bytes / 1e9:.1f} GB are recorded (record_gigabytes)"
-                    break
+                elif self._bytes - looked > LOOK:
+                    looked = self._bytes
+                    self.error = _full(self.path.parent)
             self._writer.__exit__(None, None, None)
-        except DataError as error:
-            self.error = str(error)
-        if self.error:
-            self._on_end(self.error)
+        except Exception as error:  # it must be told, whatever it is
+            words = str(error) if isinstance(error, DataError) else repr(error)
+            self.error = f"{self.error}; {words}" if self.error else words
+        self._on_end(self)
+
+
+def _full(folder: Path) -> str:
+    """Why no more is written there; empty while there is room."""
+    free = shutil.disk_usage(folder).free
+    return "" if free > RESERVE else f"{free / 1e9:.1f} GB are left on the disk of {folder}"
+
+
+def _require_room(folder: Path) -> None:
+    there = next(part for part in (folder.absolute(), *folder.absolute().parents) if part.exists())
+    if _full(there):
+        raise DataError(f"{_full(there)}: make room, or set record_folder to another disk")

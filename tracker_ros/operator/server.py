@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,9 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from tracker_ros.errors import TrackerRosError
-from tracker_ros.operator.access import Access, security_headers
-from tracker_ros.operator.connections import close_silent
-from tracker_ros.operator.pages import TOO_MANY, Page
+from tracker_ros.operator.access import Access, OperatorError, security_headers
+from tracker_ros.operator.connections import abort, close_silent, keep_buffers_short
+from tracker_ros.operator.pages import Page
 from tracker_ros.operator.pictures import Picture
 from tracker_ros.operator.protocol import MOST_BYTES, Request, words
 
@@ -31,12 +31,11 @@ KINDS = {
 }  # fmt: skip
 HEARTBEAT = 5.0
 """Seconds between pings of a socket; one that does not answer is closed."""
-STARTS = 10.0
-"""Seconds that starting, and ending, may take."""
-
-
-class OperatorError(TrackerRosError):
-    """The page cannot be served."""
+START_TIMEOUT, STOP_TIMEOUT = 10.0, 4.0
+"""Seconds that starting and ending may take."""
+FAREWELL_TIMEOUT = 2.0
+MAX_STRANGERS = 16
+"""Sockets that have not said hello; of more the oldest is closed."""
 
 
 class Robot(Protocol):
@@ -63,6 +62,7 @@ class Limits:
     """What pages may take."""
 
     clients: int = 16
+    """Pages that are welcome at a time."""
     messages: float = 60.0
     """Of one page in a second; each picture that is shown is one."""
 
@@ -79,8 +79,9 @@ class PageServer:
         port: 0 takes a free one. on_trouble: gets what pages did wrong, in words, on the thread.
         """
         self.access, self.limits, self.robot, self.on_trouble = access, limits, robot, on_trouble
-        self.pages: set[Page] = set()
-        """Those that have a socket; of the server's thread."""
+        self.pages: dict[Page, asyncio.BaseTransport | None] = {}
+        """Those that have a socket, the oldest first; of the server's thread."""
+        self._files = {path.name: path.read_bytes() for path in FILES.iterdir()}
         self.port = port
         self._address = address
         self._loop = asyncio.new_event_loop()
@@ -90,8 +91,8 @@ class PageServer:
         self._thread.start()
         started = asyncio.run_coroutine_threadsafe(self._start(), self._loop)
         try:
-            started.result(STARTS)
-        except (OSError, OverflowError) as error:
+            started.result(START_TIMEOUT)
+        except (OSError, OverflowError, FutureTimeoutError) as error:
             self._end_loop()
             raise OperatorError(
                 f"cannot listen on {address}:{port}: {error}; set the parameters address and port"
@@ -116,8 +117,8 @@ class PageServer:
 
     def close(self) -> None:
         """Say farewell to the pages and end the thread."""
-        with suppress(TimeoutError, RuntimeError):
-            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(STARTS)
+        with suppress(FutureTimeoutError, RuntimeError):
+            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(STOP_TIMEOUT)
         self._end_loop()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -126,7 +127,7 @@ class PageServer:
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(STARTS)
+        self._thread.join(STOP_TIMEOUT)
 
     # --- on the thread -----------------------------------------------------------------------
 
@@ -142,14 +143,17 @@ class PageServer:
         app.router.add_get("/socket", self._socket)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=HEARTBEAT)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._address, self.port, backlog=self.limits.clients)
+        site = web.TCPSite(self._runner, self._address, self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
         self._closer = asyncio.create_task(close_silent(self._runner))
 
     async def _stop(self) -> None:
-        for page in list(self.pages):
-            await page.farewell("the node has ended", 1001)
+        farewells = [page.farewell("the node has ended", 1001) for page in self.pages]
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*farewells), FAREWELL_TIMEOUT)
+        for transport in list(self.pages.values()):
+            abort(transport)
         if self._closer is not None:
             self._closer.cancel()
         if self._runner is not None:
@@ -158,57 +162,64 @@ class PageServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Refuse who calls this server by another name; add the headers to every answer."""
-        refused = self.access.refuse_host(request.host)
-        if refused:
-            raise web.HTTPMisdirectedRequest(text=refused)
+        host = _host(request)
+        refused = self.access.refuse_host(host)
         try:
+            if refused:
+                raise web.HTTPMisdirectedRequest(text=refused)
             response: web.StreamResponse = await handler(request)
         except web.HTTPException as error:
-            error.headers.update(security_headers(request.host))
+            error.headers.update(security_headers("localhost" if refused else host))
             raise
         if not response.prepared:
-            response.headers.update(security_headers(request.host))
+            response.headers.update(security_headers(host))
         return response
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info.get("name", "index.html")
-        path = FILES / name
-        if path.parent != FILES or path.suffix not in KINDS or not path.is_file():
+        kind = KINDS.get(Path(name).suffix)
+        if name not in self._files or kind is None:
             raise web.HTTPNotFound(text="no such file")
-        response = web.FileResponse(path)
-        response.content_type = KINDS[path.suffix]
-        return response
+        return web.Response(body=self._files[name], content_type=kind, charset="utf-8")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        refused = self.access.refuse_origin(request.headers.get("Origin"), request.host)
+        refused = self.access.refuse_origin(request.headers.get("Origin"), _host(request))
         if refused:
             self.on_trouble(refused)
             raise web.HTTPForbidden(text=refused)
-        full = ""
-        if len(self.pages) >= self.limits.clients:
-            full = f"{len(self.pages)} pages are open already (parameter max_clients)"
-            self.on_trouble(f"a page was refused: {full}")
-            if len(self.pages) >= 2 * self.limits.clients:  # too many to tell each one why
-                raise web.HTTPServiceUnavailable(text=full)
+        strangers = [page for page in self.pages if not page.welcome]
+        if len(strangers) >= MAX_STRANGERS:
+            self.on_trouble(f"{len(strangers)} sockets say no hello; the oldest is closed")
+            self.drop(strangers[0])
         socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT, compress=False)
-        socket.headers.update(security_headers(request.host))
+        socket.headers.update(security_headers(_host(request)))
         page = Page(socket, self, request.remote or "somewhere")
-        self.pages.add(page)  # from here on it counts
+        transport = self.pages[page] = request.transport  # from here on it counts
         try:
+            keep_buffers_short(transport)
             await socket.prepare(request)
-            if full:
-                await page.farewell(full, TOO_MANY)
-            else:
-                await page.run()
+            await page.run()
         finally:
-            self.pages.discard(page)
+            self.pages.pop(page, None)
             self.watched()
+            abort(transport)
         return socket
+
+    def full(self) -> str:
+        """Why no more pages are welcome; empty while there is room."""
+        welcome = sum(page.welcome for page in self.pages)
+        if welcome < self.limits.clients:
+            return ""
+        return f"{welcome} pages are open already (parameter max_clients)"
+
+    def drop(self, page: Page) -> None:
+        """End a page's connection without a word."""
+        abort(self.pages.pop(page, None))
 
     def watched(self) -> None:
         """What is looked at has changed."""
-        topics = frozenset(page.topic for page in self.pages if page.topic)
-        self.robot.watch(topics, len(self.pages))
+        welcome = [page for page in self.pages if page.welcome]
+        self.robot.watch(frozenset(page.topic for page in welcome if page.topic), len(welcome))
 
     def _show(self, picture: Picture) -> None:
         for page in self.pages:
@@ -219,3 +230,8 @@ class PageServer:
         for page in self.pages:
             if page.welcome:
                 page.outbox.state(kind, text)
+
+
+def _host(request: web.Request) -> str:
+    """The Host header; aiohttp's own word for it asks the DNS where there is none."""
+    return request.headers.get("Host", "")

@@ -10,8 +10,8 @@ from typing import Any
 SECONDS = 300.0
 TARGETS, CHANGES = 32, 500
 """What is kept at most: targets, and changes of each."""
-ENDED = "ENDED"
-"""The state of a target that is no longer there."""
+ENDED, UNKNOWN = "ENDED", "UNKNOWN"
+"""Of a target that is no longer there, and of one of which nothing is heard."""
 
 
 @dataclass
@@ -39,6 +39,12 @@ class Timeline:
                 life.changes.append((now, ENDED))
         self._forget(now)
 
+    def silence(self, since: float) -> None:
+        """Nothing has been heard since then."""
+        for life in self._lives.values():
+            if life.changes[-1][1] not in (ENDED, UNKNOWN):
+                life.changes.append((since, UNKNOWN))
+
     def as_message(self, now: float) -> dict[str, Any]:
         """Targets with the seconds since each of their changes, the oldest first."""
         self._forget(now)
@@ -61,7 +67,7 @@ class Timeline:
             while len(life.changes) > 1 and life.changes[1][0] < now - SECONDS:
                 life.changes.popleft()
             at, state = life.changes[-1]
-            if state == ENDED and at < now - SECONDS:
+            if state in (ENDED, UNKNOWN) and at < now - SECONDS:
                 del self._lives[id]
         while len(self._lives) > TARGETS:
             self._lives.popitem(last=False)
