@@ -10,6 +10,11 @@ def compressed_topic(image: str) -> str:
     return image if image.endswith(_COMPRESSED) else image + _COMPRESSED
 
 
+def base_topic(image: str) -> str:
+    """The topic beside which the images of the topic `image` (resolved) lie compressed."""
+    return image.removesuffix(_COMPRESSED)
+
+
 def camera_info_topic(image: str) -> str:
     """Where the camera of the topic `image` (resolved; raw or compressed) describes itself."""
-    return image.removesuffix(_COMPRESSED).rsplit("/", 1)[0] + "/camera_info"
+    return base_topic(image).rsplit("/", 1)[0] + "/camera_info"

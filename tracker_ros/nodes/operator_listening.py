@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from time import perf_counter
 from typing import Any
 
@@ -18,6 +19,8 @@ from tracker_ros.nodes.subscription import Rate
 from tracker_ros.operator.timeline import SECONDS, Timeline
 from tracker_ros.track import TrackState
 
+SILENCE = 3.0
+"""Seconds without a status, of which one comes every second at least: nobody tracks."""
 Tell = Callable[[str, Mapping[str, Any], str], None]
 """Kind of state, message, and what it is of where there are several of the kind."""
 Keep = Callable[[str, bytes], None]
@@ -33,7 +36,8 @@ class Listening:
     def __init__(self, node: Any, sot: str, mot: str, tell: Tell, keep: Keep) -> None:
         """keep: gets every message, serialized."""
         self._node, self._tell, self._keep = node, tell, keep
-        self._nodes = (sot, mot)
+        # Diagnostics name a node without its namespace.
+        self._nodes = (sot.rpartition("/")[2], mot.rpartition("/")[2])
         self.status_topic = node.resolve_topic_name(f"{sot}/status")
         self.tracks_topic = node.resolve_topic_name(f"{sot}/tracks")
         self.identities_topic = node.resolve_topic_name(f"{mot}/tracks")
@@ -43,6 +47,8 @@ class Listening:
         self._timeline, self._lock = Timeline(), threading.Lock()
         self._health: dict[str, dict[str, Any]] = {}
         self._enabled = True
+        self._heard: float | None = None
+        """When the last status came; None: no news of targets that are not ended."""
         self._answered = Rate()
         self._hertz: float | None = None
         self.last: dict[str, Mapping[str, Any]] = {}
@@ -70,6 +76,10 @@ class Listening:
     def on_second(self) -> None:
         """Stop listening when nobody has needed it for as long as the timeline reaches."""
         self._hertz = self._answered.read()
+        if self._heard is not None and perf_counter() - self._heard > SILENCE:
+            with self._lock:
+                self._timeline.silence(self._heard)
+            self._heard = None
         if self._subscriptions and perf_counter() - self._needed_at > SECONDS:
             for subscription in self._subscriptions:
                 self._node.destroy_subscription(subscription)
@@ -81,7 +91,20 @@ class Listening:
         with self._lock:
             return self._timeline.as_message(perf_counter())
 
+    @property
+    def hears(self) -> bool:
+        """Whether a status has come a moment ago; from any thread."""
+        return self._heard is not None
+
+    def enabled(self, answer: Future[str], on: bool) -> None:
+        """Tracking was paused, or goes on, if that was granted; diagnostics say so later."""
+        if answer.exception() is None:
+            self._enabled = on
+            if "status" in self.last:
+                self._say("status", {**self.last["status"], "enabled": on})
+
     def _on_status(self, raw: bytes) -> None:
+        self._heard = perf_counter()
         self._keep(self.status_topic, raw)
         message = deserialize_message(raw, TrackerStatus)
         with self._lock:

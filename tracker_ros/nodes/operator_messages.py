@@ -31,7 +31,6 @@ def status(message: Any) -> dict[str, Any]:
         "rejected": message.frames_rejected,
         "times": {name: getattr(message, f"{name}_time") for name in TIMES},
         "frame_age": message.frame_age,
-        "image_latency": message.image_latency,
     }
 
 

@@ -7,6 +7,7 @@ import queue
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from time import perf_counter
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -15,6 +16,7 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from tracker_ros.errors import ImageError, TrackerRosError
+from tracker_ros.nodes.names import base_topic
 from tracker_ros.nodes.node_parameters import NodeParameters
 from tracker_ros.nodes.operator_listening import Listening
 from tracker_ros.nodes.operator_parameters import (
@@ -32,8 +34,12 @@ from tracker_ros.operator.server import PageServer
 from tracker_ros.pipeline.frames import Frame
 from tracker_ros.sot import TRACKERS
 
-SAME_CLOCK = 3600 * 10**9
+SAME_CLOCK = 30 * 10**9
 """Nanoseconds between a stamp and now beyond which they are of different clocks."""
+LINGER = 2.0
+"""Seconds that a subscription stays after the last look: pages come and go between topics."""
+GONE, PERIODS = 2.0, 3.0
+"""Seconds, and mean periods, without an image after which a camera is gone."""
 
 
 class OperatorNode(Node):
@@ -49,15 +55,20 @@ class OperatorNode(Node):
         declare_operator_parameters(self._store)
         p = read_operator_parameters(self._store)
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._asked: tuple[frozenset[str], int] | None = None
+        """Topics that are looked at, and by how many pages, where that has changed."""
         self._to_do = self.create_guard_condition(self._do_jobs)
-        self._image = self.resolve_topic_name("image")
+        self._image = base_topic(self.resolve_topic_name("image"))
         self._topics: list[ImageTopic] = []
         self._streams: dict[str, Stream] = {}
+        self._looked_at: dict[str, float] = {}
+        """Topic -> when somebody looked at it last."""
+        self._watched: frozenset[str] = frozenset()
         self._trouble: dict[str, str] = {}
         """Topic -> what was wrong with its last image, if anything was."""
         self._requests = OperatorRequests(self, p.sot, self._image)
         self._listening = Listening(self, p.sot, p.mot, self._tell, self._keep)
-        self._recorder = Recorder(self, p, self._image, self._listening)
+        self._recorder = Recorder(self, self._store, self._image, self._listening)
         self._encoder = Encoder(self._on_picture, self._on_unreadable, self._age)
         self._encoder.quality = p.quality
         self._pages = 0
@@ -74,10 +85,10 @@ class OperatorNode(Node):
         self._on_second()
 
     def destroy_node(self) -> None:
-        """End the server and the recording, then leave the graph."""
+        """End the recording and the server, then leave the graph."""
+        self._recorder.close()
         if self._server is not None:
             self._server.close()
-        self._recorder.close()
         self._encoder.close()
         super().destroy_node()
 
@@ -90,16 +101,16 @@ class OperatorNode(Node):
             "node": self.get_fully_qualified_name(),
             "trackers": list(TRACKERS),
             "timeline": self._listening.timeline(),
-            "status": last.get("status"),
+            "status": last.get("status") if self._listening.hears else None,
             "health": last.get("health", {}).get("items", []),
             "recording": self._recorder.as_message(),
-            "clients": self._pages,
             **self._topics_message(),
         }
 
     def watch(self, topics: frozenset[str], pages: int) -> None:
         """Subscribe to what is looked at."""
-        self._later(lambda: self._watch(topics, pages))
+        self._asked = topics, pages  # the newest is all that counts
+        self._to_do.trigger()
 
     def now(self) -> int:
         """Nanoseconds, by this node's clock."""
@@ -122,39 +133,77 @@ class OperatorNode(Node):
         self._to_do.trigger()
 
     def _do_jobs(self) -> None:
-        while not self._jobs.empty():
-            self._jobs.get()()
+        """Do what has been asked for; whatever it is, the node lives."""
+        asked, self._asked = self._asked, None
+        try:
+            if asked is not None:
+                self._watch(*asked)
+            while not self._jobs.empty():
+                self._jobs.get()()
+        except Exception as error:
+            self.get_logger().error(f"failed: {error!r}", throttle_duration_sec=1.0)
+            if self._asked is not None or not self._jobs.empty():
+                self._to_do.trigger()
 
     def _do(self, request: protocol.Request, answer: Future[str]) -> None:
+        answer.add_done_callback(lambda done: self._recorder.tell(request, done))
         try:
             if isinstance(request, protocol.Record):
-                answer.set_result(self._recorder.switch(request.on, self._streams))
-                self._tell("recording", self._recorder.as_message())
-                self._watch(frozenset(self._streams) - {self._image}, self._pages)
+                self._record(request.on, answer)
             else:
-                answer.add_done_callback(lambda done: self._recorder.tell(request, done))
                 self._requests.do(request, answer)
-        except Exception as error:  # whatever a page asks for, the node lives
+                if isinstance(request, protocol.Enable):
+                    answer.add_done_callback(lambda _: self._listening.enabled(answer, request.on))
+        except Exception as error:
             if not isinstance(error, TrackerRosError):
-                self.get_logger().error(f"request {type(request).__name__} failed: {error!r}")
-            answer.set_exception(error)
+                self.get_logger().error(f"request failed: {error!r}", throttle_duration_sec=1.0)
+            if not answer.done():
+                answer.set_exception(error)
+
+    def _record(self, on: bool, answer: Future[str]) -> None:
+        if on:
+            self._look_at(self._image)  # so that it is known what there is
+            answer.set_result(self._recorder.begin(self._streams[self._image]))
+        else:
+            self._recorder.end(answer, self._later)
+        self._tell("recording", self._recorder.as_message())
 
     def _watch(self, topics: frozenset[str], pages: int) -> None:
-        self._pages = pages
-        wanted = topics | ({self._image} if self._recorder.on else frozenset())
-        for topic in self._streams.keys() - wanted:
-            self._streams.pop(topic).close()
-            self._encoder.forget(topic)
-            self._trouble.pop(topic, None)
-        for topic in wanted - self._streams.keys():
-            self._streams[topic] = Stream(self, topic, self._on_frame, self._on_unreadable)
-        if pages or self._recorder.on:
+        first, self._pages, self._watched = pages and not self._pages, pages, topics
+        for topic in topics:
+            self._look_at(topic)
+        if pages:
             self._listening.need()
+        if first:
+            self._look_around()
+
+    def _look_at(self, topic: str) -> None:
+        self._looked_at[topic] = perf_counter()
+        if topic not in self._streams:
+            self._streams[topic] = Stream(self, topic, self._on_frame, self._on_unreadable)
+
+    def _forget_unwatched(self) -> None:
+        """Unsubscribe from what nobody has looked at for a moment."""
+        now = perf_counter()
+        for topic in (*self._watched, *([self._image] if self._recorder.on else [])):
+            self._look_at(topic)
+        for topic in list(self._streams):
+            if now - self._looked_at[topic] > LINGER:
+                self._streams.pop(topic).close()
+                self._encoder.forget(topic)
+                self._trouble.pop(topic, None)
+
+    def _look_around(self) -> None:
+        """Tell which image topics there are, when that has changed."""
+        topics = image_topics(self)
+        if topics != self._topics:
+            self._topics = topics
+            self._tell("topics", self._topics_message())
 
     def _on_frame(self, topic: str, frame: Frame) -> None:
         if topic == self._image:
-            self._recorder.keep_image(self._streams[topic], frame.raw)
-        if self._pages:
+            self._recorder.keep(self._streams[topic].source, frame.raw)
+        if topic in self._watched:
             self._encoder.take(topic, frame)
 
     def _on_second(self) -> None:
@@ -163,14 +212,12 @@ class OperatorNode(Node):
         if self._pages or self._recorder.on:
             self._listening.need()
         self._listening.on_second()
-        topics = image_topics(self) if self._pages else self._topics
-        if topics != self._topics:
-            self._topics = topics
-            self._tell("topics", self._topics_message())
+        if self._pages:
+            self._look_around()
+        self._forget_unwatched()
         for stream in self._streams.values():
             self._tell("camera", self._camera_message(stream), stream.topic)
         if self._recorder.on:
-            self._recorder.look()
             self._tell("recording", self._recorder.as_message())
 
     def _topics_message(self) -> dict[str, Any]:
@@ -179,17 +226,14 @@ class OperatorNode(Node):
 
     def _camera_message(self, stream: Stream) -> dict[str, Any]:
         silent = stream.silent_for
-        words = self._trouble.get(stream.topic, "")
+        words, gone = self._trouble.get(stream.topic, ""), False
         if not stream.kind:
-            words = f"nobody publishes images on {stream.topic}"
+            words, gone = f"nobody publishes images on {stream.topic}", True
         elif silent is None:
-            words = f"no image has come on {stream.source} yet"
-        elif silent > 1.0:
-            words = f"no image for {silent:.0f} s on {stream.source}"
-        return {
-            "topic": stream.topic, "received": silent, "message": words,
-            "publishers": self.count_publishers(stream.source),
-        }  # fmt: skip
+            words, gone = f"no image has come on {stream.source} yet", True
+        elif silent > max(GONE, PERIODS * stream.period):
+            words, gone = f"no image for {silent:.0f} s on {stream.source}", True
+        return {"topic": stream.topic, "received": silent, "message": words, "gone": gone}
 
     # --- on any thread -----------------------------------------------------------------------
 

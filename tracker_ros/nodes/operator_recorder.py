@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime, timezone
 from typing import Any
@@ -15,13 +15,15 @@ from tracker_ros.bags.bag import COMPRESSED_IMAGE, IMAGE
 from tracker_ros.bags.types import DETECTIONS, STATUS, own_topic
 from tracker_ros.errors import DataError, TargetError
 from tracker_ros.msg import OperatorRequest
+from tracker_ros.nodes.names import compressed_topic
 from tracker_ros.nodes.operator_listening import Listening
-from tracker_ros.nodes.operator_parameters import OperatorParameters
+from tracker_ros.nodes.operator_parameters import read_operator_parameters
 from tracker_ros.nodes.operator_requests import as_time
 from tracker_ros.nodes.operator_streams import Stream
 from tracker_ros.nodes.qos import OUTPUT
 from tracker_ros.operator import protocol
 from tracker_ros.operator.recording import Recording
+from tracker_ros.pipeline.parameters import ParameterStore
 
 REQUEST = "tracker_ros/msg/OperatorRequest"
 
@@ -29,12 +31,11 @@ REQUEST = "tracker_ros/msg/OperatorRequest"
 class Recorder:
     """Publishes every request on `~/requests`, and keeps it with all else while it records."""
 
-    def __init__(
-        self, node: Any, parameters: OperatorParameters, image: str, listening: Listening
-    ) -> None:
-        self._node, self._p, self._image, self._listening = node, parameters, image, listening
+    def __init__(self, node: Any, store: ParameterStore, image: str, listening: Listening) -> None:
+        self._node, self._store, self._image, self._listening = node, store, image, listening
         self._publisher = node.create_publisher(OperatorRequest, "~/requests", OUTPUT)
         self._recording: Recording | None = None
+        self._when_ended: Callable[[], None] = _nothing
         self._last: dict[str, Any] = {
             "on": False, "path": "", "seconds": 0, "megabytes": 0, "left_out": 0, "error": "",
         }  # fmt: skip
@@ -49,31 +50,62 @@ class Recorder:
         recording = self._recording
         return recording.as_message() if recording is not None else self._last
 
-    def look(self) -> None:
-        """Let go of a recording that has ended by itself; to be called once in a while."""
-        recording = self._recording
-        if recording is not None and recording.error:
-            self._recording, self._last = None, recording.as_message()
+    def begin(self, stream: Stream) -> str:
+        """Begin, with the images of a stream; words on it. Raises TargetError or DataError."""
+        if self._recording is not None:
+            raise TargetError(f"a recording is going on: {self._recording.path}")
+        if not stream.kind:
+            raise TargetError(f"nobody publishes images on {stream.topic}: nothing to record")
+        plain = COMPRESSED_IMAGE if stream.source == stream.topic else IMAGE
+        types = {
+            # They may come from the other one, too, when a publisher is started.
+            compressed_topic(stream.topic): COMPRESSED_IMAGE,
+            stream.topic: plain if stream.kind == COMPRESSED_IMAGE else IMAGE,
+            self._listening.status_topic: STATUS,
+            self._listening.tracks_topic: DETECTIONS,
+            self._listening.identities_topic: DETECTIONS,
+            self._publisher.topic_name: REQUEST,
+        }
+        parameters = read_operator_parameters(self._store)
+        name = datetime.now(timezone.utc).strftime("%Y-%m-%d_%H-%M-%S")
+        self._recording = Recording(
+            parameters.folder / f"{name}.mcap",
+            [own_topic(topic, type) for topic, type in types.items()],
+            parameters.gigabytes * 1e9,
+            self._ended,
+        )
+        return f"recording to {self._recording.path}"
 
-    def switch(self, on: bool, streams: Mapping[str, Stream]) -> str:
-        """Begin or end; words on it. Raises TargetError or DataError."""
-        if on == self.on:
-            raise TargetError("a recording is going on" if on else "nothing is being recorded")
-        if on:
-            return self._begin(streams.get(self._image))
-        return self._end()
+    def end(self, answer: Future[str], later: Callable[[Callable[[], None]], None]) -> None:
+        """End it; the answer comes when the disk has finished, on the executor's thread.
+
+        Raises TargetError where there is none.
+        """
+        recording = self._recording
+        if recording is None:
+            raise TargetError("nothing is being recorded")
+        self._when_ended = lambda: later(lambda: _answer(answer, recording))
+        recording.end()
 
     def close(self) -> None:
-        """End the recording, if there is one."""
-        if self.on:
+        """End the recording, if there is one, and wait for it."""
+        recording = self._recording
+        if recording is not None:
             try:
-                self._node.get_logger().info(self._end())
+                recording.close()
             except DataError as error:
                 self._node.get_logger().error(str(error))
 
-    def keep_image(self, stream: Stream, raw: bytes) -> None:
-        """Keep an image, under the topic that it came from."""
-        self.keep(stream.source, raw)
+    def _ended(self, recording: Recording) -> None:
+        """It has ended; on its thread."""
+        self._recording, self._last = None, {**recording.as_message(), "on": False}
+        logger = self._node.get_logger()
+        if recording.error:
+            logger.error(f"recording {recording.path} ended: {recording.error}")
+        else:
+            logger.info(_recorded(recording))
+        done, self._when_ended = self._when_ended, _nothing
+        done()
 
     def keep(self, topic: str, raw: bytes) -> None:
         """Keep a message, serialized."""
@@ -96,7 +128,7 @@ class Recorder:
             message.id = request.id
         elif isinstance(request, protocol.ChooseTracker):
             message.id = request.name
-        elif isinstance(request, protocol.Enable):
+        elif isinstance(request, (protocol.Enable, protocol.Record)):
             message.on = request.on
         error = answer.exception()
         message.success = error is None
@@ -104,33 +136,22 @@ class Recorder:
         self._publisher.publish(message)
         self.keep(self._publisher.topic_name, serialize_message(message))
 
-    def _begin(self, stream: Stream | None) -> str:
-        if stream is None or not stream.kind:
-            raise TargetError(f"nobody publishes images on {self._image}: nothing to record")
-        types = {
-            stream.source: COMPRESSED_IMAGE if stream.kind == COMPRESSED_IMAGE else IMAGE,
-            self._listening.status_topic: STATUS,
-            self._listening.tracks_topic: DETECTIONS,
-            self._listening.identities_topic: DETECTIONS,
-            self._publisher.topic_name: REQUEST,
-        }
-        name = datetime.now(timezone.utc).strftime("%Y-%m-%d_%H-%M-%S")
-        self._recording = Recording(
-            self._p.folder / f"{name}.mcap",
-            [own_topic(topic, type) for topic, type in types.items()],
-            self._p.gigabytes * 1e9,
-            self._node.get_logger().error,
-        )
-        return f"recording to {self._recording.path}"
 
-    def _end(self) -> str:
-        recording, self._recording = self._recording, None
-        assert recording is not None
-        try:
-            recording.close()
-        finally:
-            self._last = {**recording.as_message(), "on": False}
-        return f"recorded {self._last['megabytes']:.1f} MB to {recording.path}"
+def _recorded(recording: Recording) -> str:
+    told = recording.as_message()
+    left_out = f"; {told['left_out']} messages were left out" if told["left_out"] else ""
+    return f"recorded {told['megabytes']:.1f} MB to {recording.path}{left_out}"
+
+
+def _answer(answer: Future[str], recording: Recording) -> None:
+    if recording.error:
+        answer.set_exception(DataError(recording.error))
+    else:
+        answer.set_result(_recorded(recording))
+
+
+def _nothing() -> None:
+    """Nobody waits for the end."""
 
 
 _KINDS = {
@@ -140,4 +161,5 @@ _KINDS = {
     protocol.Clear: OperatorRequest.CLEAR,
     protocol.Enable: OperatorRequest.ENABLE,
     protocol.ChooseTracker: OperatorRequest.TRACKER,
+    protocol.Record: OperatorRequest.RECORD,
 }

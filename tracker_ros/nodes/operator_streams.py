@@ -9,7 +9,7 @@ from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from tracker_ros.nodes.names import compressed_topic
+from tracker_ros.nodes.names import base_topic, compressed_topic
 from tracker_ros.nodes.subscription import MatchedSubscription, type_name
 from tracker_ros.pipeline.frames import Frame
 from tracker_ros.pipeline.images import ImageError
@@ -29,13 +29,13 @@ class ImageTopic:
 
 
 def image_topics(node: Any) -> list[ImageTopic]:
-    """Those that are published now, by name."""
-    return [
-        ImageTopic(name, type.rpartition("/")[2])
-        for name, types in sorted(node.get_topic_names_and_types())
-        for type in types
-        if type in KINDS and not name.endswith(HIDDEN) and node.count_publishers(name)
-    ]
+    """Those that are published now, by name; what is beside one, compressed, is the same one."""
+    found: dict[str, str] = {}
+    for name, types in sorted(node.get_topic_names_and_types()):
+        for type in types:
+            if type in KINDS and not name.endswith(HIDDEN) and node.count_publishers(name):
+                found.setdefault(base_topic(name), type.rpartition("/")[2])
+    return [ImageTopic(name, kind) for name, kind in sorted(found.items())]
 
 
 class Stream:
@@ -48,11 +48,12 @@ class Stream:
         self.topic = topic
         self._on_frame, self._on_unreadable = on_frame, on_unreadable
         # Compressed images first: they are small on the wire and need no encoding.
+        self._candidates = [
+            (compressed_topic(topic), CompressedImage), (topic, CompressedImage), (topic, Image)
+        ]  # fmt: skip
         self._images = MatchedSubscription(
-            node,
-            [(compressed_topic(topic), CompressedImage), (topic, CompressedImage), (topic, Image)],
-            reliability="auto", depth=1, on_message=self._on_message,
-        )  # fmt: skip
+            node, self._candidates, reliability="auto", depth=1, on_message=self._on_message
+        )
 
     @property
     def kind(self) -> str:
@@ -65,6 +66,12 @@ class Stream:
         """The topic that they really come from."""
         chosen = self._images.chosen
         return chosen.topic if chosen is not None else self.topic
+
+    @property
+    def period(self) -> float:
+        """Seconds from image to image, on average; 0 where that is not known."""
+        rate = self._images.received.read()
+        return 1 / rate if rate else 0.0
 
     @property
     def silent_for(self) -> float | None:
