@@ -69,12 +69,15 @@ class Browser:
         """Load it again."""
         self.call("Page.reload")
 
-    def resize(self, width: int, height: int, *, mobile: bool = False) -> None:
-        """Another screen."""
+    def resize(
+        self, width: int, height: int, *, mobile: bool = False, zoom: float = 1.0
+    ) -> None:  # fmt: skip
+        """Another screen, in pixels of the page; zoom: the operator's."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, mobile=mobile,
-            deviceScaleFactor=2 if mobile else 1,
+            deviceScaleFactor=2 if mobile else zoom,
         )  # fmt: skip
+        self.call("Emulation.setTouchEmulationEnabled", enabled=mobile)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Press, move and let go, in pixels of the window."""
@@ -84,15 +87,25 @@ class Browser:
             self._mouse("mouseMoved", *place)
         self._mouse("mouseReleased", *end)
 
+    def swipe(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Put a finger on the screen, move and lift it."""
+        self._touch("touchStart", start)
+        for share in (0.3, 0.7, 1.0):
+            self._touch(
+                "touchMove", tuple(a + share * (b - a) for a, b in zip(start, end, strict=True))
+            )
+        self._touch("touchEnd")
+
     def click(self, x: float, y: float) -> None:
         """Press and let go."""
         self._mouse("mousePressed", x, y)
         self._mouse("mouseReleased", x, y)
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, *, shift: bool = False) -> None:
         """A key."""
-        values = {"key": key, "code": "Space" if key == " " else key}
+        values: dict[str, object] = {"key": key, "code": "Space" if key == " " else key}
         values |= {"windowsVirtualKeyCode": KEYS.get(key, ord(key[0].upper()))}
+        values |= {"modifiers": 8 if shift else 0}
         text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", **values, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", **values)
@@ -145,6 +158,10 @@ class Browser:
             "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1,
             buttons=0 if kind == "mouseReleased" else 1,
         )  # fmt: skip
+
+    def _touch(self, kind: str, *places: tuple[float, ...]) -> None:
+        points = [{"x": x, "y": y} for x, y in places]
+        self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     def _port(self, folder: Path) -> int:
         file = folder / "DevToolsActivePort"

@@ -10,11 +10,12 @@ export class Topics {
     this.select = /** @type {HTMLSelectElement} */ (select);
     this.chosen = "";
     this.tracked = "";
-    this.any = false;
-    this._remembered = remembered;
+    /** Whether there are image topics, and whether the chosen one is among them. */
+    this.any = this.there = false;
+    /** What was chosen by hand; empty: nothing. */
+    this.wish = remembered;
     this.select.addEventListener("change", () => {
-      this.chosen = this.select.value;
-      this._remembered = this.chosen;
+      this.wish = this.chosen = this.select.value;
       chosen(this.chosen);
     });
   }
@@ -24,12 +25,13 @@ export class Topics {
     const names = list(topics).map((one) => text(fields(one).name)).filter(Boolean);
     this.tracked = tracked;
     this.any = names.length > 0;
-    const wish = this._remembered;
+    const { wish, chosen } = this;
     if (wish && names.includes(wish)) this.chosen = wish;
-    else if (!names.includes(this.chosen) && (names.length || !this.chosen)) {
-      // The chosen one may come back: it is not left for another while it was chosen by hand.
-      if (!wish || wish !== this.chosen) this.chosen = names.includes(tracked) ? tracked : (names[0] ?? "");
-    }
+    else if (wish && wish === chosen) this.chosen = wish; // it may come back
+    else if (names.includes(tracked)) this.chosen = tracked;
+    // Nor is the tracked one left for another when its camera goes: that would hide it.
+    else if (!chosen || (chosen !== tracked && !names.includes(chosen))) this.chosen = names[0] ?? (chosen || tracked);
+    this.there = names.includes(this.chosen);
     /** @type {[string, string][]} */
     const options = names.map((name) => [name, name === tracked ? `${name} (tracked)` : name]);
     if (this.chosen && !names.includes(this.chosen)) options.push([this.chosen, `${this.chosen} (gone)`]);
@@ -38,7 +40,7 @@ export class Topics {
 
   /** The topic that is tracked, where another one is shown; else empty. */
   get other() {
-    return this.tracked && this.chosen && base(this.tracked) !== base(this.chosen) ? this.tracked : "";
+    return this.tracked && this.chosen && this.tracked !== this.chosen ? this.tracked : "";
   }
 }
 
@@ -95,6 +97,3 @@ function fill(select, options, value) {
   }
   if (select.value !== value) select.value = value;
 }
-
-/** A camera's images and the same ones compressed have the same stamps. @param {string} topic */
-const base = (topic) => topic.replace(/\/compressed$/, "");

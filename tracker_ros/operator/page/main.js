@@ -2,12 +2,15 @@
 // does to the server.
 
 import { actions, asker } from "./actions.js";
+import { Announcer } from "./announcer.js";
+import { Camera } from "./camera.js";
 import { clock, duration, Messages } from "./messages.js";
 import { sentence, showNotice } from "./notice.js";
 import { Overlay } from "./overlay.js";
 import { byId, Panel } from "./panel.js";
-import { pick, within } from "./pick.js";
+import { pick } from "./pick.js";
 import { Pointing } from "./pointing.js";
+import { Requests } from "./requests.js";
 import { Connected } from "./socket.js";
 import { fillKey, stateOf } from "./states.js";
 import { Targets, write } from "./targets.js";
@@ -16,22 +19,20 @@ import { Timeline } from "./timeline.js";
 import { keep, kept, tokenOfAddress } from "./token.js";
 import { Topics, Trackers } from "./choices.js";
 import { View } from "./view.js";
-import { fields, number, readFound, readPicture, readStatus, stampOf, text } from "./wire.js";
+import { fields, readFound, readPicture, readStatus, stampOf, text } from "./wire.js";
 
 const SECOND = 1000;
-const HINT = byId("hint").textContent ?? "";
 const SILENCE = 3000; // ms without a status, of which one a second comes at least
-const CAMERA_GONE = 3; // seconds without an image, where the server says nothing about it
 
 const stage = byId("stage");
 const messages = new Messages(byId("bar"), byId("log"));
-const panel = new Panel();
+const announcer = new Announcer(byId("said"));
+const camera = new Camera(messages);
+const panel = new Panel((words) => announcer.say(words));
 const timeline = new Timeline(byId("timeline"), byId("timeline-empty"));
 const told = new Told();
 /** @type {import("./notice.js").Situation} */
-const now = {
-  connection: "connecting", why: "", since: performance.now(), wait: 0, topics: true, topic: "", shown: false, camera: null,
-};
+const now = { connection: "connecting", why: "", since: performance.now(), wait: 0, topics: true };
 
 let heardAt = performance.now();
 
@@ -39,7 +40,7 @@ const socket = new Connected(tokenOfAddress() ?? kept("token"), {
   connection: connected,
   waiting(seconds) {
     now.wait = seconds;
-    showNotice(now);
+    notice();
   },
   message(message) {
     try {
@@ -51,7 +52,9 @@ const socket = new Connected(tokenOfAddress() ?? kept("token"), {
   },
   picture(data) {
     try {
-      view.offer(readPicture(data));
+      const picture = readPicture(data);
+      camera.picture(picture.topic);
+      view.offer(picture);
     } catch (error) {
       messages.bad(`The server has sent ${error instanceof Error ? error.message : "a broken picture"}.`);
     }
@@ -61,14 +64,13 @@ const socket = new Connected(tokenOfAddress() ?? kept("token"), {
 const ask = asker(socket, messages);
 actions(ask);
 
-const view = new View(stage, /** @type {HTMLCanvasElement} */ (byId("picture")), () => socket.ahead, {
+const view = new View(stage, /** @type {HTMLCanvasElement} */ (byId("picture")), socket.clock, {
   done: (stamp) => socket.send({ type: "shown", stamp }),
-  shown: (_, latency) => {
+  shown: (latency) => {
     panel.picture(latency);
-    if (!now.shown) {
-      now.shown = true;
-      showNotice(now);
-    }
+    if (camera.shown) return;
+    camera.shown = true;
+    notice();
   },
   drawn: () => draw(),
   trouble: (words) => messages.bad(words),
@@ -76,35 +78,26 @@ const view = new View(stage, /** @type {HTMLCanvasElement} */ (byId("picture")),
 
 const overlay = new Overlay(/** @type {HTMLCanvasElement} */ (byId("overlay")), view);
 
+const targets = new Targets(byId("targets"), byId("found"), byId("found-box"), {
+  follow: (id) => requests.follow(id),
+  again: (id) => requests.point(id),
+});
+
+const requests = new Requests(ask, targets, (stamp) => told.found(stampOf(stamp), wished()), (words) => messages.bad(words));
+
 const pointing = new Pointing(stage, view, {
-  box({ topic, stamp }, box) {
-    const label = /** @type {HTMLInputElement} */ (byId("label"));
-    const id = targets.pointed;
-    const request = { type: "set_target", topic, stamp, box, id, label: label.value.trim() };
-    void ask(request, "Asking to follow the box …", "Not followed").then((ok) => {
-      if (ok) point((label.value = ""));
-    });
-  },
-  click({ topic, stamp }, x, y, reach) {
-    const there = told.found(stampOf(stamp), wished());
-    const hit = pick(there.identities, there.detections, x, y, reach);
-    if (hit?.identity) follow(hit.found.id);
-    else {
-      const at = hit ? within(hit.found.box, x, y) : { x, y }; // a finger may be beside the box
-      void ask({ type: "click", topic, stamp, ...at }, "Asking to follow what is there …", "Not followed");
-    }
-  },
+  box: (shown, box) => void requests.box(shown, box),
+  click: (shown, x, y, reach) => requests.click(shown, x, y, reach),
+  thing: (shown, one) => requests.thing(shown, one),
   say: (words) => write(byId("keys-said"), words),
   refuse: (words) => messages.bad(words),
   changed: drawSoon,
-  follow: (id) => follow(id),
   found: () => {
     const there = told.found(stampOf(view.shown?.stamp), wished());
     return [...there.identities, ...there.detections.map((one) => ({ ...one, id: "" }))];
   },
 });
 
-const targets = new Targets(byId("targets"), byId("found"), byId("found-box"), { follow, again: point });
 const topics = new Topics(byId("topic"), kept("topic"), watch);
 const trackers = new Trackers(byId("tracker"), (name) => ask({ type: "tracker", name }, `Asking for ${name} …`, "Not changed"));
 
@@ -122,7 +115,7 @@ function connected(state, words) {
   write(byId("connection-words"), pill[state]);
   const controls = document.querySelectorAll(".actions button, .top select");
   for (const control of controls) /** @type {HTMLButtonElement} */ (control).disabled = state !== "open";
-  showNotice(now);
+  notice();
 }
 
 /** @param {Record<string, any>} message */
@@ -133,7 +126,10 @@ function take(message) {
     if (stamp !== null) told.addFound(text(message.source), stamp, readFound(message.boxes));
     drawSoon();
   } else if (message.type === "health") panel.health(message.items);
-  else if (message.type === "camera") camera(message);
+  else if (message.type === "camera") {
+    camera.take(message);
+    notice();
+  }
   else if (message.type === "topics") choose(message);
   else if (message.type === "recording") panel.recording(message);
   else if (message.type === "trouble") messages.bad(sentence(text(message.message)));
@@ -152,9 +148,8 @@ function welcome(message) {
   if (message.recording) panel.recording(fields(message.recording));
   if (message.health) panel.health(message.health);
   if (message.status) tracked(fields(message.status));
-  now.camera = null;
+  camera.forget();
   choose(message);
-  if (message.camera) camera(fields(message.camera));
   watch(topics.chosen);
 }
 
@@ -163,8 +158,9 @@ function tracked(message) {
   const status = readStatus(message, stateOf);
   if (!status) return;
   heardAt = performance.now();
-  told.addStatus(status);
+  if (message.of_image !== false) told.addStatus(status); // one between images has the node's time
   targets.show(status.targets);
+  announcer.states(status.targets);
   timeline.add(status.targets);
   panel.take(status);
   trackers.runs(status.tracker);
@@ -175,38 +171,31 @@ function tracked(message) {
 }
 
 /** @param {Record<string, any>} message */
-function camera(message) {
-  if (text(message.topic) && message.topic !== topics.chosen) return;
-  const ago = number(message.received);
-  const words = text(message.message);
-  const gone = words !== "" || (ago !== null && ago > CAMERA_GONE);
-  const before = now.camera;
-  now.camera = gone ? { words, at: ago === null ? null : performance.now() - ago * SECOND } : null;
-  if (gone && !before && ago !== null) messages.bad(`No picture since ${clock(ago * SECOND)}. ${sentence(words)}`);
-  if (!gone && before && before.at !== null) messages.good(`Pictures again at ${clock()}.`);
-  showNotice(now);
-}
-
-/** @param {Record<string, any>} message */
 function choose(message) {
+  const was = topics.there;
   topics.offer(message.topics, text(message.tracker_topic));
   now.topics = topics.any;
-  if (topics.chosen !== now.topic) watch(topics.chosen);
+  // A server that did not know the topic has not begun to send it.
+  if (topics.chosen !== camera.topic || (topics.there && !was)) watch(topics.chosen);
   aside();
-  showNotice(now);
+  notice();
 }
 
 /** @param {string} topic */
 function watch(topic) {
-  if (topic !== now.topic) {
+  if (topic !== camera.topic) {
     pointing.drop();
     view.watch(topic);
-    keep("topic", topic);
-    Object.assign(now, { topic, shown: false, camera: null });
+    keep("topic", topics.wish);
   }
+  camera.watch(topic, !document.hidden);
   socket.send({ type: "watch", topic: document.hidden || !topic ? null : topic });
   aside();
-  showNotice(now);
+  notice();
+}
+
+function notice() {
+  announcer.changed("notice", showNotice(now, camera));
 }
 
 /** What is to be known beside the picture: that it is not the one that is tracked, or nothing is. */
@@ -221,18 +210,8 @@ function aside() {
     : paused ? "Tracking is paused."
     : "";
   write(byId("other"), words);
+  announcer.changed("tracker", silent > SILENCE && words ? "Nothing is heard of the tracker." : words);
   byId("other").hidden = !words;
-}
-
-/** @param {string} id */
-function follow(id) {
-  void ask({ type: "follow", id }, `Asking to follow ${id} …`, "Not followed");
-}
-
-/** The next box is for this target. @param {string} id empty: a new one */
-function point(id) {
-  targets.point(id);
-  write(byId("hint"), id ? `Drag a box round target ${id}.` : HINT);
 }
 
 let waiting = false;
@@ -284,11 +263,12 @@ byId("token-form").addEventListener("submit", (event) => {
   field.value = "";
 });
 window.addEventListener("hashchange", () => socket.authorise(tokenOfAddress() ?? kept("token")));
-document.addEventListener("visibilitychange", () => watch(now.topic));
+document.addEventListener("visibilitychange", () => watch(camera.topic));
 for (const id of ["show-identities", "show-detections", "show-trails"]) byId(id).addEventListener("change", drawSoon);
 fillKey(byId("key"));
 setInterval(() => {
-  showNotice(now);
+  if (now.connection === "open") camera.look();
+  notice();
   aside();
   if (now.connection === "lost" || performance.now() - heardAt > SILENCE) {
     targets.silence();

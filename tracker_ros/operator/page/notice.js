@@ -11,14 +11,14 @@ import { write } from "./targets.js";
  * @property {number} since performance.now() when it was lost
  * @property {number} wait seconds until the next attempt, 0: it is being made
  * @property {boolean} topics whether there is any image topic
- * @property {string} topic that is watched
- * @property {boolean} shown whether there is a picture
- * @property {{words: string, at: number|null}|null} camera null: it sends; at: performance.now() of its last image
  */
 
-/** @param {Situation} now */
-export function showNotice(now) {
-  const { words, more } = said(now);
+/**
+ * @param {Situation} now @param {import("./camera.js").Camera} camera
+ * @returns {string} what screen readers are to be told of it: not what a message has told, nor any seconds
+ */
+export function showNotice(now, camera) {
+  const { words, more, spoken = "" } = said(now, camera);
   byId("notice").hidden = !words;
   write(byId("notice-words"), words);
   write(byId("notice-more"), more);
@@ -30,29 +30,38 @@ export function showNotice(now) {
   }
   form.hidden = !asked;
   byId("retry").hidden = now.connection !== "lost";
-  const camera = now.connection !== "open" ? "unknown" : now.camera ? "gone" : now.shown ? "live" : "unknown";
+  const sends = now.connection !== "open" ? "unknown" : camera.gone ? "gone" : camera.shown ? "live" : "unknown";
   const { dataset } = document.body;
   if (dataset.connection !== now.connection) dataset.connection = now.connection;
-  if (dataset.camera !== camera) dataset.camera = camera;
+  if (dataset.camera !== sends) dataset.camera = sends;
+  return spoken;
 }
 
-/** @param {Situation} now @returns {{words: string, more: string}} */
-function said({ connection, why, since, wait, topics, topic, shown, camera }) {
-  if (connection === "token") return { words: "This page needs a token.", more: sentence(why) };
+/**
+ * @param {Situation} now @param {import("./camera.js").Camera} camera
+ * @returns {{words: string, more: string, spoken?: string}}
+ */
+function said({ connection, why, since, wait, topics }, { gone, shown, topic }) {
+  if (connection === "token") return aloud("This page needs a token.", sentence(why));
   if (connection === "connecting") return { words: "Connecting …", more: "" };
   if (connection === "lost") {
     const ago = performance.now() - since;
     const again = wait > 0 ? `Trying again in ${wait} s.` : "Trying again …";
     return { words: `No connection since ${clock(ago)} (${duration(ago)})`, more: `${sentence(why)} ${again}` };
   }
-  if (!topics) return { words: "No camera.", more: "Nobody publishes images. The list fills by itself when somebody does." };
-  if (camera) {
-    if (camera.at === null) return { words: "No picture yet.", more: sentence(camera.words) };
-    const ago = performance.now() - camera.at;
-    return { words: `No picture since ${clock(ago)} (${duration(ago)})`, more: sentence(camera.words) };
+  if (!topics && (gone || !topic)) return aloud("No camera.", "Nobody publishes images. The list fills by itself when somebody does.");
+  if (gone) {
+    const more = sentence(gone.words);
+    if (gone.at === null) return aloud("No picture yet.", more);
+    const ago = performance.now() - gone.at;
+    const spoken = gone.alerted ? "" : "No picture comes any more.";
+    return { words: `No picture since ${clock(ago)} (${duration(ago)})`, more, spoken };
   }
-  return shown ? { words: "", more: "" } : { words: "Waiting for the first picture …", more: topic };
+  return shown ? { words: "", more: "" } : { words: "Waiting for a picture …", more: topic };
 }
+
+/** @param {string} words @param {string} more */
+const aloud = (words, more) => ({ words, more, spoken: `${words} ${more}` });
 
 /** @param {string} words */
 export function sentence(words) {

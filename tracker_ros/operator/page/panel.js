@@ -17,10 +17,13 @@ export function byId(id) {
 }
 
 export class Panel {
-  constructor() {
+  /** @param {(words: string) => void} worse the health has another worst level than before */
+  constructor(worse) {
+    this.worse = worse;
+    this._level = 0;
     /** @type {import("./wire.js").Status|null} */
     this.status = null;
-    /** @type {{at: number, latency: number|null}[]} */
+    /** @type {{at: number, latency: import("./clock.js").Latency}[]} */
     this._shown = [];
     /** @type {Map<string, number>} */
     this._times = new Map();
@@ -37,7 +40,7 @@ export class Panel {
     }
   }
 
-  /** A picture is on the screen. @param {number|null} latency ms */
+  /** A picture is on the screen. @param {import("./clock.js").Latency} latency */
   picture(latency) {
     const now = performance.now();
     this._shown.push({ at: now, latency });
@@ -52,15 +55,25 @@ export class Panel {
     figure("rate", hertz(counts.rate));
     figure("pictures", hertz((pictures * 1000) / RATE));
     figure("frame-age", milliseconds(counts.frame_age, 1000));
-    const known = (pictures ? this._shown : []).flatMap((one) => (one.latency === null ? [] : [one.latency])).sort((a, b) => a - b);
-    const apart = pictures > 0 && !known.length;
-    figure("latency", apart ? "no common clock" : milliseconds(known[known.length >> 1], 1));
+    this._latency(pictures ? this._shown.map((one) => one.latency) : []);
     figure("processed", count(counts.processed));
     figure("dropped", count(counts.dropped));
     figure("rejected", count(counts.rejected));
     figure("model", status?.model || "–");
     figure("backend", [status?.backend, status?.precision].filter(Boolean).join(", ") || "–");
     this._stages();
+  }
+
+  /** The median, and how far it may be off. @param {import("./clock.js").Latency[]} all */
+  _latency(all) {
+    const known = all.filter((one) => one.ms !== null).sort((a, b) => Number(a.ms) - Number(b.ms));
+    const middle = known[known.length >> 1];
+    const why = all.length ? all[all.length - 1].why : "";
+    figure("latency", middle ? milliseconds(middle.ms, 1) : why || "–");
+    const off = middle ? `give or take ${milliseconds(Math.max(middle.off, 1), 1)}` : "";
+    write(byId("figure-latency-off"), off && `, ${off}`);
+    const box = /** @type {HTMLElement} */ (byId("figure-latency").parentElement);
+    if (box.title !== off) box.title = off;
   }
 
   _stages() {
@@ -115,9 +128,13 @@ export class Panel {
       values(/** @type {Element} */ (item.querySelector("dl")), list(one.values));
     }
     const bad = told.filter((item) => item.level !== 0).length;
-    const summary = !told.length ? "nothing heard" : bad ? `${bad} of ${told.length} not well` : "all well";
+    const summary = !told.length ? "nothing heard" : bad ? `${LEVELS[worst]}: ${bad} of ${told.length} not well` : "all well";
     write(byId("health-words"), summary);
     byId("health-words").dataset.level = String(told.length ? worst : 3);
+    if (told.length && worst !== this._level) {
+      this._level = worst;
+      this.worse(`Health: ${summary}.`);
+    }
   }
 
   /** @param {Record<string, any>} told */

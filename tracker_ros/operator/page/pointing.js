@@ -14,7 +14,7 @@
  * @property {(words: string) => void} say what the keys have done, for those who do not see it
  * @property {(words: string) => void} refuse
  * @property {() => void} changed the overlay has to be drawn
- * @property {(id: string) => void} follow
+ * @property {(shown: Shown, thing: Found) => void} thing what was found is to be followed
  * @property {() => Found[]} found what can be followed in the picture; only identities have an id
  */
 
@@ -41,8 +41,8 @@ export class Pointing {
     /** The picture that the keys' box belongs to, where one is held. @type {Shown|null} */
     this._kept = null;
     this._candidate = -1;
-    /** The identity that the keys' box is round. */
-    this._named = "";
+    /** What the keys' box is round. @type {Found|null} */
+    this._thing = null;
     this._later = 0;
     surface.addEventListener("pointerdown", (event) => this._down(event));
     surface.addEventListener("pointermove", (event) => this._move(event));
@@ -66,7 +66,7 @@ export class Pointing {
     this.cursor = null;
     this._kept = null;
     this._candidate = -1;
-    this._named = "";
+    this._thing = null;
     this.view.release();
     this.listener.changed();
   }
@@ -167,7 +167,8 @@ export class Pointing {
     const step = Math.max(Math.min(shown.width, shown.height) / 100, 1) * (event.repeat ? 3 : 1);
     const box = this.cursor ?? middle(shown);
     this._candidate = -1;
-    this._named = "";
+    this._thing = null;
+    this._kept ??= this.view.hold(); // what is in the box is not to leave it meanwhile
     let [x, y, w, h] = box;
     if (event.shiftKey) {
       w = Math.min(Math.max(w + right * step, SMALLEST), shown.width - x);
@@ -184,13 +185,14 @@ export class Pointing {
   _enter(shown) {
     const box = this.cursor;
     if (!box) {
+      this._kept ??= this.view.hold();
       this.cursor = middle(shown);
       this._say(`${spoken(this.cursor)} Arrows move it, with Shift they resize it. Enter follows what is in it.`);
       return;
     }
-    const id = this._named;
+    const thing = this._thing;
     this.drop();
-    if (id) this.listener.follow(id);
+    if (thing?.id) this.listener.thing(shown, thing);
     else this._send(shown, box);
   }
 
@@ -213,11 +215,11 @@ export class Pointing {
       this._say("Nothing is detected in this picture.");
       return;
     }
-    if (!this._kept) this._kept = this.view.hold();
+    this._kept ??= this.view.hold();
     this._candidate = (this._candidate + 1) % sorted.length;
     const one = sorted[this._candidate];
     this.cursor = [...one.box];
-    this._named = one.id;
+    this._thing = one;
     const name = [one.id, one.label].filter(Boolean).join(", ") || "a detection";
     this._say(`${this._candidate + 1} of ${sorted.length}: ${name}. ${spoken(one.box)}`);
   }

@@ -1,6 +1,7 @@
 // The connection to the node: it is opened, watched, opened again when it is lost, and answers are
 // brought to the requests that they belong to.
 
+import { Clock } from "./clock.js";
 import { fields, text } from "./wire.js";
 
 /**
@@ -20,7 +21,7 @@ import { fields, text } from "./wire.js";
 
 const VERSION = 1;
 const GREETED = 8000; // ms from opening to the welcome
-const SILENT = 6000; // ms without an answer to a ping: a link that was cut says nothing
+const SILENT = 6000; // ms after a ping without anything that comes: a link that was cut says nothing
 const PING = 1000;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
@@ -41,9 +42,7 @@ export class Connected {
     this.listener = listener;
     /** @type {Connection} */
     this.state = "connecting";
-    /** How far the node's clock is ahead of performance.now(), ms, by the fastest of the last pings.
-     * @type {number|null} */
-    this.ahead = null;
+    this.clock = new Clock();
     /** @type {WebSocket|null} */
     this._socket = null;
     /** @type {Map<number, (answer: Answer) => void>} */
@@ -52,10 +51,9 @@ export class Connected {
     this._attempts = 0;
     this._due = 0; // performance.now() of the next attempt
     this._pinged = 0; // of the ping that waits for its answer, 0: none
+    this._heard = 0; // when anything came last: a pong may stand in line behind pictures
     this._opened = 0;
     this._bye = "";
-    /** @type {{trip: number, ahead: number}[]} */
-    this._trips = [];
     window.addEventListener("online", () => this.retry());
     document.addEventListener("visibilitychange", () => document.hidden || this.retry());
     setInterval(() => this._tick(), PING);
@@ -124,6 +122,7 @@ export class Connected {
 
   /** @param {string|ArrayBuffer} data */
   _take(data) {
+    this._heard = performance.now();
     if (typeof data !== "string") {
       if (this.state === "open") this.listener.picture(data);
       return;
@@ -142,7 +141,7 @@ export class Connected {
     else {
       if (message.type === "welcome") {
         this._attempts = 0;
-        this._trips = [];
+        this.clock.forget();
         this._tell("open", "");
         this._ping();
       }
@@ -153,10 +152,7 @@ export class Connected {
   /** @param {unknown} at when the ping left @param {number} there the node's clock when it came, ms */
   _measure(at, there) {
     this._pinged = 0;
-    if (typeof at !== "number" || !Number.isFinite(there)) return;
-    const trip = Math.max(performance.now() - at, 0);
-    this._trips = [...this._trips.slice(-8), { trip, ahead: there - at - trip / 2 }];
-    this.ahead = this._trips.reduce((a, b) => (b.trip < a.trip ? b : a)).ahead;
+    if (typeof at === "number" && Number.isFinite(at) && Number.isFinite(there)) this.clock.measure(at, there);
   }
 
   _ping() {
@@ -168,7 +164,9 @@ export class Connected {
     const now = performance.now();
     if (this.state === "open") {
       if (!this._pinged) this._ping();
-      else if (now - this._pinged > SILENT) this._lose(`the server has not answered for ${SILENT / 1000} s`);
+      else if (now - Math.max(this._pinged, this._heard) > SILENT) {
+        this._lose(`nothing has come from the server for ${SILENT / 1000} s`);
+      }
     } else if (this._socket) {
       if (now - this._opened > GREETED) this._lose("the server does not answer");
     } else if (this.state === "lost") {

@@ -44,7 +44,7 @@ export class Targets {
       row.item.remove();
       this._rows.delete(id);
     }
-    if (this.pointed && !ids.has(this.pointed)) this.point("");
+    if (this.pointed && !ids.has(this.pointed)) this.listener.again("");
     for (const target of targets) this._fill(this._rows.get(target.id) ?? this._make(target.id), target);
     this.list.dataset.count = String(targets.length);
   }

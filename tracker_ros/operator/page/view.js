@@ -16,7 +16,7 @@
  *
  * @typedef {object} Listener
  * @property {(stamp: string) => void} done a picture was shown, or a newer one replaced it
- * @property {(shown: Shown, latency: number|null) => void} shown ms from stamp to pixels
+ * @property {(latency: import("./clock.js").Latency) => void} shown from stamp to pixels
  * @property {() => void} drawn something on the stage has changed: the overlay has to
  * @property {(words: string) => void} trouble
  */
@@ -25,13 +25,13 @@ export class View {
   /**
    * @param {HTMLElement} stage
    * @param {HTMLCanvasElement} canvas
-   * @param {() => number|null} ahead how far the clock of the stamps is ahead of performance.now(), ms
+   * @param {import("./clock.js").Clock} clock
    * @param {Listener} listener
    */
-  constructor(stage, canvas, ahead, listener) {
+  constructor(stage, canvas, clock, listener) {
     this.stage = stage;
     this.canvas = canvas;
-    this.ahead = ahead;
+    this.clock = clock;
     this.listener = listener;
     /** What is on the screen. @type {Shown|null} */
     this.shown = null;
@@ -147,13 +147,10 @@ export class View {
   async _measure(picture) {
     await frame(); // what was drawn before is on the screen now
     this.listener.done(picture.stamp);
-    const [now, ahead] = [performance.now(), this.ahead()];
-    // An age that is null: the stamps are of another clock than the node's, as those of a bag.
-    const known = picture.age !== null && ahead !== null;
-    const latency = known ? Math.max(now + ahead - Number(picture.stamp) / 1e6, 0) : null;
+    const latency = this.clock.since(picture.stamp, picture.age);
     if (this.shown?.stamp === picture.stamp && this.shown.topic === picture.topic) {
-      this.canvas.dataset.latency = latency === null ? "" : latency.toFixed(1);
-      this.listener.shown(this.shown, latency);
+      this.canvas.dataset.latency = latency.ms === null ? "" : latency.ms.toFixed(1);
+      this.listener.shown(latency);
     }
   }
 

@@ -32,7 +32,7 @@
  * @property {string} stamp nanoseconds
  * @property {number} width of the camera's image, whatever the size of the picture
  * @property {number} height
- * @property {number|null} age seconds from the stamp to the sending, null: the clocks differ
+ * @property {number|null} age seconds from the stamp to the node, before it encodes; null: the clocks differ
  * @property {Blob} blob
  */
 
