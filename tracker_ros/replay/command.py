@@ -190,7 +190,7 @@ def read_jobs(args: argparse.Namespace) -> list[Job]:
 
 def asked_again(job: Job) -> Job:
     """A job that does what the operator asked for. Raises DataError where there was none."""
-    requests = read_requests(job.bag)
+    requests = read_requests(job)
     if not requests.wishes:
         raise DataError(
             "what is to be followed? --target X,Y,W,H names a box of the first image, --gt starts "

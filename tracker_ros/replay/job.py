@@ -28,6 +28,8 @@ class Wish:
     """Nanoseconds; None: the first image."""
     relative: bool
     """Whether the stamp counts from that of the first image."""
+    id: str = ""
+    """Of the target in the recording: while it lives, it is pointed at anew."""
 
 
 @dataclass(frozen=True)

@@ -53,13 +53,9 @@ def replay_bag(
     """
     progress = progress or Progress()
     with open_bag(job.bag) as bag:
-        topic = _image_topic(job, bag)
+        topic = image_topic(job, bag)
         detections = _detections_topic(job, bag)
-        begin = bag.start + round(job.begin * 1e9)
-        end = None if math.isinf(job.end) else bag.start + round(job.end * 1e9)
-        if begin > bag.end:
-            length = (bag.end - bag.start) / 1e9
-            raise DataError(f"--from {job.begin:g}: {job.bag} is {length:.3f} s long")
+        begin, end = part_of(job, bag)
         _require_length(job, bag, topic, truth)
         with Recorder(job, bag) as recorder:
             session, store = _session(job, recorder)
@@ -111,6 +107,15 @@ def replay_bag(
         )  # fmt: skip
 
 
+def part_of(job: Job, bag: BagReader) -> tuple[int, int | None]:
+    """When what is replayed begins and ends, nanoseconds of the recording. Raises DataError."""
+    begin = bag.start + round(job.begin * 1e9)
+    if begin > bag.end:
+        length = (bag.end - bag.start) / 1e9
+        raise DataError(f"--from {job.begin:g}: {job.bag} is {length:.3f} s long")
+    return begin, None if math.isinf(job.end) else bag.start + round(job.end * 1e9)
+
+
 def _images_before(bag: BagReader, topic: Topic, begin: int) -> int:
     """Images of the topic that were recorded before a time."""
     before = bag.messages({topic.name}, None, begin)
@@ -150,7 +155,7 @@ def _session(job: Job, recorder: Recorder) -> tuple[SotSession | MotSession, Giv
     return session, store
 
 
-def _image_topic(job: Job, bag: BagReader) -> Topic:
+def image_topic(job: Job, bag: BagReader) -> Topic:
     """The topic of the images. Raises DataError naming those that there are."""
     images = [topic for topic in bag.topics if topic.is_image]
     chosen = [topic for topic in images if topic.name == job.topic] if job.topic else images

@@ -36,21 +36,28 @@ class SotSession(Session[TrackingWorker]):
         self._intake = Intake(self.worker, self)
         self.newest: Frame | None = None
         """The image that was tracked last."""
+        self._ids: dict[str, str] = {}
+        """Of the targets that live, by the names that they were set with."""
 
-    def set_target(self, box: Box, frame: Frame) -> Future[Accepted]:
-        """Follow what is in the box of an image that came; the future may hold a TargetError."""
-        future = self.worker.set_target(TargetRequest(box, frame.header.ns))
+    def set_target(self, box: Box, frame: Frame, name: str = "") -> Future[Accepted]:
+        """Follow what is in the box of an image that came; the future may hold a TargetError.
+
+        name: what the caller calls the target; one of that name that lives is pointed at anew.
+        """
+        id = self._ids.get(name, "")
+        future = self.worker.set_target(TargetRequest(box, frame.header.ns, id))
 
         def answered(future: Future[Accepted]) -> None:
             error = future.exception()
             if error is None:
                 accepted = future.result()
-                self.starts[accepted.id] = Start(
-                    frame.header.ns, frame.number, (box.x, box.y, box.w, box.h)
-                )
+                if name:
+                    self._ids[name] = accepted.id
+                start = Start(frame.header.ns, frame.number, (box.x, box.y, box.w, box.h))
+                self.starts.setdefault(accepted.id, start)
                 self.happened(accepted.message)
             elif isinstance(error, TargetError):
-                self._trouble("target", str(error))
+                self.leave_out(str(error))
 
         future.add_done_callback(answered)
         self._catch_up()
@@ -60,6 +67,16 @@ class SotSession(Session[TrackingWorker]):
         """End all of them, as the service ~/clear does."""
         self.worker.end_targets("cleared by request")
         self._catch_up()
+
+    def leave_out(self, reason: str) -> None:
+        """A target is not set."""
+        self._trouble("target", reason)
+
+    def on_ended(self, tracks: list[Track], reason: str) -> None:
+        """Targets have ended between two images."""
+        ended = {track.id for track in tracks}
+        self._ids = {name: id for name, id in self._ids.items() if id not in ended}
+        super().on_ended(tracks, reason)
 
     def on_processed(self, processed: Processed) -> None:
         """The worker has tracked a frame."""

@@ -44,13 +44,16 @@ class Wishes:
         stamp = frame.header.ns
         if self._first is None:
             self._first = stamp
-            self._require_not_long_ago(stamp)
+            if self._job.again:
+                self._leave_out_before(stamp)
+            else:
+                self._require_not_long_ago(stamp)
         for wish in [wish for wish in self._left if self._is_due(wish, stamp)]:
             self._left.remove(wish)
             if wish.box is None:
                 self._session.end_targets()
             else:
-                self._answers[_words(wish)] = self._session.set_target(wish.box, frame)
+                self._answers[_words(wish)] = self._session.set_target(wish.box, frame, wish.id)
         if self._truth is not None:
             self._matched |= not self._truth.by_stamp or stamp in self._truth.keys
             box = box_at(self._truth, frame.number, stamp)
@@ -88,6 +91,13 @@ class Wishes:
             f": none of its {len(truth.keys)} stamps is that of an image; its first is "
             f"{seconds(int(truth.keys[0]))}, that of the images {seconds(self._first or 0)}"
         )
+
+    def _leave_out_before(self, first: int) -> None:
+        """The image of such a wish is not replayed."""
+        gone = [wish for wish in self._left if wish.stamp is not None and wish.stamp < first]
+        for wish in gone:
+            self._left.remove(wish)
+            self._session.leave_out(f"{wish.text}: the first image is stamped {seconds(first)}")
 
     def _require_not_long_ago(self, first: int) -> None:
         """Raise DataError for a time that was meant to count from the first image."""
