@@ -16,8 +16,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """torch in one thread: small tensors are slower in several, and sums not the same."""
-    import torch
-
+    torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup train")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
