@@ -46,7 +46,8 @@ def test_a_target_is_pointed_at_on_the_page(
     page.say("watch", topic="/image")
     page.wait_until(lambda: page.pictures, "a picture", 40)
     if task == "sot":
-        page.wait_for("status", timeout=40)
+        # The tracker may find the camera after the page has.
+        page.wait_for("status", lambda told: told["of_image"], timeout=40)
         shown = page.pictures[-1].head
         answer = page.ask(
             "set_target", topic="/image", stamp=shown["stamp"], box=[250, 200, 90, 70]
