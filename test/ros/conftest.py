@@ -35,12 +35,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from harness import Peer, RosProcess
+    from page_client import PageClient
     from sot_harness import Sot
 
 ROOT = Path(__file__).parents[2]
@@ -145,3 +146,54 @@ def ros() -> Iterator[Peer]:
     peer = Peer("test_peer")
     yield peer
     peer.close()
+
+
+# --- the operator's page -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the page's node of this module records to."""
+    return tmp_path_factory.mktemp("recordings")
+
+
+@pytest.fixture(scope="module")
+def page_node(process: Sot, recordings: Path) -> Iterator[tuple[RosProcess, int]]:
+    """The node of the page beside the single-object node, and its port."""
+    from harness import TRACKER_ROS, RosProcess
+
+    words = ["-p", "port:=0", "-p", f"record_folder:={recordings}"]
+    node = RosProcess([*TRACKER_ROS, "operator", "--ros-args", *words])
+    try:
+        yield node, int(node.wait_for(r"page: http://127\.0\.0\.1:(\d+)/")[1])
+    finally:
+        node.finish()
+
+
+@pytest.fixture
+def open_page(page_node: tuple[RosProcess, int]) -> Iterator[Callable[..., PageClient]]:
+    """Opens pages, which are closed after the test; the node has to live on."""
+    from page_client import PageClient
+
+    node, port = page_node
+    opened: list[PageClient] = []
+
+    def open_one(**options: Any) -> PageClient:
+        opened.append(PageClient(port, **options))
+        return opened[-1]
+
+    yield open_one
+    for page in opened:
+        page.close()
+    assert node.returncode is None and "Traceback" not in node.output, node.output
+
+
+@pytest.fixture
+def page(open_page: Callable[..., PageClient], sot: Sot) -> PageClient:
+    """A page that watches the image that is tracked on."""
+    one = open_page()
+    one.say("watch", topic="/image")
+    sot.ros.wait_until(lambda: sot.camera.get_subscription_count() == 2, what="the page's look")
+    one.ask("follow", id="nobody")  # what was said before has been done when this is answered
+    one.told.clear()
+    return one

@@ -16,7 +16,7 @@ from builtin_interfaces.msg import Time
 from rclpy.executors import ExternalShutdownException
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
-from vision_msgs.msg import BoundingBox2D, Detection2DArray
+from vision_msgs.msg import Detection2DArray
 
 from tracker_ros.demo.film import write_film, write_sheet
 from tracker_ros.demo.live_line import LiveLine
@@ -40,6 +40,7 @@ from tracker_ros.errors import TrackerRosError
 from tracker_ros.geometry import Box
 from tracker_ros.msg import TrackerStatus
 from tracker_ros.nodes.names import camera_info_topic
+from tracker_ros.nodes.operator_messages import bounding_box, nanoseconds
 from tracker_ros.nodes.process import InvalidHandle, RCLError
 from tracker_ros.nodes.qos import CAMERA_INFO
 from tracker_ros.srv import SetTarget
@@ -100,7 +101,7 @@ class Operator:
         node.create_timer(0.1, self._tick)
 
     def _on_camera_info(self, info: CameraInfo) -> None:
-        stamp = _nanoseconds(info.header.stamp)
+        stamp = nanoseconds(info.header.stamp)
         self._index_of[stamp] = len(self._recording.stamps)
         self._recording.stamps.append(stamp)
         self._last_news = time.monotonic()
@@ -124,8 +125,7 @@ class Operator:
             known = enumerate(self._truth[: len(self._recording.stamps)])
             index, box = [(i, b) for i, b in known if b is not None][-1]
         stamp = self._recording.stamps[index]
-        request = SetTarget.Request(bbox=BoundingBox2D(size_x=box.w, size_y=box.h))
-        request.bbox.center.position.x, request.bbox.center.position.y = box.cx, box.cy
+        request = SetTarget.Request(bbox=bounding_box(box))
         request.stamp = Time(sec=stamp // 10**9, nanosec=stamp % 10**9)
         request.label = "target"
         self._answer = self._set_target.call_async(request)
@@ -138,7 +138,7 @@ class Operator:
         recording.frames_processed = status.frames_processed
         recording.frames_dropped = status.frames_dropped
         recording.frames_rejected = status.frames_rejected
-        stamp = _nanoseconds(status.header.stamp)
+        stamp = nanoseconds(status.header.stamp)
         if stamp in self._index_of:
             self._record(status, stamp)
         elif status.header.frame_id:  # else: said once a second when no images come
@@ -221,10 +221,6 @@ class Operator:
         self.problem = problem
         self.done = True
         self._line.end()
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def write_results(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from vision_msgs.msg import BoundingBox2D
+
+from tracker_ros.geometry import Box
 from tracker_ros.track import TrackState
 
 TIMES = ("decode", "preprocess", "inference", "postprocess", "publish")
@@ -12,6 +15,13 @@ TIMES = ("decode", "preprocess", "inference", "postprocess", "publish")
 def nanoseconds(stamp: Any) -> int:
     """A builtin_interfaces/Time."""
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
+
+
+def bounding_box(box: Box) -> Any:
+    """A vision_msgs/BoundingBox2D."""
+    found = BoundingBox2D(size_x=box.w, size_y=box.h)
+    found.center.position.x, found.center.position.y = box.cx, box.cy
+    return found
 
 
 def status(message: Any) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class OperatorNode(Node):
         """Topic -> what was wrong with its last image, if anything was."""
         self._requests = OperatorRequests(self, p.sot, self._image)
         self._listening = Listening(self, p.sot, p.mot, self._tell, self._keep)
-        self._recorder = Recorder(self, self._store, self._image, self._listening)
+        self._recorder = Recorder(self, self._store, self._listening)
         self._encoder = Encoder(self._on_picture, self._on_unreadable, self._age)
         self._encoder.quality = p.quality
         self._pages = 0

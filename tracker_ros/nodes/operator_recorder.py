@@ -9,7 +9,6 @@ from typing import Any
 
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
-from vision_msgs.msg import BoundingBox2D
 
 from tracker_ros.bags.bag import COMPRESSED_IMAGE, IMAGE
 from tracker_ros.bags.types import DETECTIONS, STATUS, own_topic
@@ -17,6 +16,7 @@ from tracker_ros.errors import DataError, TargetError
 from tracker_ros.msg import OperatorRequest
 from tracker_ros.nodes.names import compressed_topic
 from tracker_ros.nodes.operator_listening import Listening
+from tracker_ros.nodes.operator_messages import bounding_box
 from tracker_ros.nodes.operator_parameters import read_operator_parameters
 from tracker_ros.nodes.operator_requests import as_time
 from tracker_ros.nodes.operator_streams import Stream
@@ -31,8 +31,8 @@ REQUEST = "tracker_ros/msg/OperatorRequest"
 class Recorder:
     """Publishes every request on `~/requests`, and keeps it with all else while it records."""
 
-    def __init__(self, node: Any, store: ParameterStore, image: str, listening: Listening) -> None:
-        self._node, self._store, self._image, self._listening = node, store, image, listening
+    def __init__(self, node: Any, store: ParameterStore, listening: Listening) -> None:
+        self._node, self._store, self._listening = node, store, listening
         self._publisher = node.create_publisher(OperatorRequest, "~/requests", OUTPUT)
         self._recording: Recording | None = None
         self._when_ended: Callable[[], None] = _nothing
@@ -56,11 +56,11 @@ class Recorder:
             raise TargetError(f"a recording is going on: {self._recording.path}")
         if not stream.kind:
             raise TargetError(f"nobody publishes images on {stream.topic}: nothing to record")
-        plain = COMPRESSED_IMAGE if stream.source == stream.topic else IMAGE
+        plainly_compressed = stream.source == stream.topic and stream.kind == COMPRESSED_IMAGE
         types = {
             # They may come from the other one, too, when a publisher is started.
             compressed_topic(stream.topic): COMPRESSED_IMAGE,
-            stream.topic: plain if stream.kind == COMPRESSED_IMAGE else IMAGE,
+            stream.topic: COMPRESSED_IMAGE if plainly_compressed else IMAGE,
             self._listening.status_topic: STATUS,
             self._listening.tracks_topic: DETECTIONS,
             self._listening.identities_topic: DETECTIONS,
@@ -118,9 +118,7 @@ class Recorder:
         message = OperatorRequest(header=Header(stamp=as_time(getattr(request, "stamp", 0))))
         message.kind = _KINDS[type(request)]
         if isinstance(request, protocol.SetTarget):
-            box = request.box
-            message.bbox = BoundingBox2D(size_x=box.w, size_y=box.h)
-            message.bbox.center.position.x, message.bbox.center.position.y = box.cx, box.cy
+            message.bbox = bounding_box(request.box)
             message.id, message.label = request.id, request.label
         elif isinstance(request, protocol.Click):
             message.bbox.center.position.x, message.bbox.center.position.y = request.x, request.y

@@ -12,9 +12,9 @@ from geometry_msgs.msg import PointStamped
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParametersAtomically
 from std_srvs.srv import SetBool, Trigger
-from vision_msgs.msg import BoundingBox2D
 
 from tracker_ros.errors import TargetError
+from tracker_ros.nodes.operator_messages import bounding_box
 from tracker_ros.operator import protocol
 from tracker_ros.srv import Follow, SetTarget
 
@@ -39,32 +39,16 @@ class OperatorRequests:
         """Answer -> when it was asked for, of which client, and its future."""
 
     def do(self, request: protocol.Request, answer: Future[str]) -> None:
-        """Begin with it. `answer` gets words on what was done, or TargetError."""
-        try:
-            self._begin(request, answer)
-        except TargetError as error:
-            answer.set_exception(error)
+        """Begin with it; `answer` gets words on what was done, or TargetError.
 
-    def give_up_on_old(self) -> None:
-        """Answer for the nodes that do not; to be called once in a while."""
-        now = perf_counter()
-        for answer, (since, client, future) in list(self._waiting.items()):
-            if now - since > UNANSWERED:
-                del self._waiting[answer]
-                client.remove_pending_request(future)
-                answer.set_exception(
-                    TargetError(f"{client.srv_name} has not answered for {UNANSWERED:g} s")
-                )
-
-    def _begin(self, request: protocol.Request, answer: Future[str]) -> None:
+        Raises TargetError for what cannot even be asked for.
+        """
         if isinstance(request, protocol.SetTarget):
             self._require_tracked(request.topic)
-            box = request.box
-            bbox = BoundingBox2D(size_x=box.w, size_y=box.h)
-            bbox.center.position.x, bbox.center.position.y = box.cx, box.cy
             wish = SetTarget.Request(
-                bbox=bbox, stamp=as_time(request.stamp), id=request.id, label=request.label
-            )
+                bbox=bounding_box(request.box), stamp=as_time(request.stamp), id=request.id,
+                label=request.label,
+            )  # fmt: skip
             self._call(self._set_target, wish, answer, _said)
         elif isinstance(request, protocol.Follow):
             self._call(self._follow, Follow.Request(id=request.id), answer, _said)
@@ -83,6 +67,17 @@ class OperatorRequests:
                        r.result.reason or f"{request.name} is being loaded"))  # fmt: skip
         else:
             raise TargetError(f"{type(request).__name__} cannot be done here")
+
+    def give_up_on_old(self) -> None:
+        """Answer for the nodes that do not; to be called once in a while."""
+        now = perf_counter()
+        for answer, (since, client, future) in list(self._waiting.items()):
+            if now - since > UNANSWERED:
+                del self._waiting[answer]
+                client.remove_pending_request(future)
+                answer.set_exception(
+                    TargetError(f"{client.srv_name} has not answered for {UNANSWERED:g} s")
+                )
 
     def _require_tracked(self, topic: str) -> None:
         if topic != self._image:

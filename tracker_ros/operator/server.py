@@ -64,7 +64,7 @@ class Limits:
     clients: int = 16
     """Pages that are welcome at a time."""
     messages: float = 60.0
-    """Of one page in a second; each picture that is shown is one."""
+    """Of one page in a second, beside those that say that a picture of ours is shown."""
 
 
 class PageServer:
