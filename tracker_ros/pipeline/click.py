@@ -82,13 +82,15 @@ def find_clicked(click: Click, history: FrameHistory, recent: RecentArrays) -> C
     """Which image a click is on, and which detections go with it. Raises TargetError."""
     if not (math.isfinite(click.x) and math.isfinite(click.y)):
         raise TargetError(f"the point x={click.x:g} y={click.y:g} is not finite; give pixels")
-    frame = _frame_of(click, history)
-    if click.frame_id not in ("", frame.header.frame_id):
+    newest = history.newest()
+    # Before the stamp: for a point in space a better stamp would be the wrong advice.
+    if newest is not None and click.frame_id not in ("", newest.header.frame_id):
         raise TargetError(
             f"the point is in the frame '{click.frame_id}', the image in "
-            f"'{frame.header.frame_id}'; give it in pixels of the image, x to the right and y "
+            f"'{newest.header.frame_id}'; give it in pixels of the image, x to the right and y "
             "down, under the image's frame_id or none"
         )
+    frame = _frame_of(click, history)
     tolerance = history.period() // 2
     array = recent.near(frame.header.ns, tolerance)
     if array is not None or click.stamp:
