@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from tracker_ros.operator.access import Access
-from tracker_ros.operator.protocol import Request
+from tracker_ros.operator.protocol import Done, Request
 from tracker_ros.operator.server import Limits, PageServer
 
 HELLO = {"type": "hello", "version": 1, "token": ""}
@@ -23,8 +23,8 @@ class Bench:
     def __init__(self) -> None:
         self.watched: list[tuple[frozenset[str], int]] = []
         self.asked: list[Request] = []
-        self.answers: Callable[[Request], str] = lambda request: f"done {request.request}"
-        self.held: list[Future[str]] | None = None
+        self.answers: Callable[[Request], Done] = lambda request: Done(f"done {request.request}")
+        self.held: list[Future[Done]] | None = None
 
     def welcome(self) -> Mapping[str, Any]:
         return {"node": "/operator", "topics": []}
@@ -38,9 +38,9 @@ class Bench:
     def knows_topic(self, topic: str) -> bool:
         return topic in ("/image", "/other")
 
-    def do(self, request: Request) -> Future[str]:
+    def do(self, request: Request) -> Future[Done]:
         self.asked.append(request)
-        future: Future[str] = Future()
+        future: Future[Done] = Future()
         if self.held is not None:
             self.held.append(future)
             return future

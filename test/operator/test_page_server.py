@@ -74,12 +74,12 @@ def test_a_page_that_shows_nothing_gets_no_third_picture_and_then_the_newest(
 
 
 def test_requests_are_answered_each_with_its_number(served: Served) -> None:
-    def answer(request: Request) -> str:
+    def answer(request: Request) -> protocol.Done:
         if isinstance(request, protocol.Clear):
             raise TargetError("no target")
         if isinstance(request, protocol.Follow):
             raise KeyError("a bug")
-        return "following 3"
+        return protocol.Done("following 3", "3")
 
     async def work(session: aiohttp.ClientSession) -> None:
         served.robot.answers = answer
@@ -89,7 +89,8 @@ def test_requests_are_answered_each_with_its_number(served: Served) -> None:
         await page.send_json({"type": "clear", "request": 8})
         await page.send_json({"type": "follow", "request": 9, "id": "m1"})
         told = [await page.receive_json() for _ in range(3)]
-        assert told[0] == {"type": "answer", "request": 7, "ok": True, "message": "following 3"}
+        said = {"type": "answer", "request": 7, "ok": True, "message": "following 3"}
+        assert told[0] == {**said, "target": "3"}
         assert told[1] == {"type": "answer", "request": 8, "ok": False, "message": "no target"}
         assert not told[2]["ok"] and "the node failed: KeyError" in told[2]["message"]
         assert isinstance(served.robot.asked[0], protocol.SetTarget)
@@ -106,7 +107,7 @@ def test_requests_that_wait_are_bounded(served: Served) -> None:
             await page.send_json({"type": "clear", "request": number})
         refused = await page.receive_json()
         assert refused["request"] == pages.MAX_PENDING_REQUESTS and not refused["ok"]
-        served.robot.held[0].set_result("late")
+        served.robot.held[0].set_result(protocol.Done("late"))
         assert (await page.receive_json())["message"] == "late"
 
     served.run(work)

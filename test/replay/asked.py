@@ -40,13 +40,13 @@ def stamp_of(image: int) -> int:
 
 def request(
     kind: str, after: int, *, image: int | None = None, box: Box = NOWHERE, id: str = "",
-    success: bool = True, words: str = "",
+    success: bool = True, target: str = "",
 ) -> tuple[int, str, bytes]:  # fmt: skip
-    """Made after an image was recorded; image: the one it means; words: the answer."""
+    """Made after an image was recorded; image: the one it means; target: as answered."""
     stamp = 0 if image is None else stamp_of(image)
     message = TYPES[REQUEST](
         header=header(stamp, ""), kind=kind, bbox=bbox(box), id=id, label="", on=False,
-        success=success, message=words,
+        success=success, message="", target=target,
     )  # fmt: skip
     return stamp_of(after) + 6_000_000, REQUESTS, bytes(store().serialize_cdr(message, REQUEST))
 

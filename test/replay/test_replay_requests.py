@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -18,19 +17,13 @@ from asked import (
     status,
     truth,
 )
-from recordings import IMAGE, image_message, record, shots
+from recordings import record, shots
 
-from tracker_ros.bags.types import store
 from tracker_ros.cli import main
 from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box
-from tracker_ros.pipeline.parameters import GivenParameters
-from tracker_ros.pipeline.sot_parameters import declare_sot_parameters, read_sot_parameters
 from tracker_ros.replay.command import asked_again
 from tracker_ros.replay.job import Job
-from tracker_ros.replay.requests import ANSWER
-from tracker_ros.replay.sot_session import SotSession
-from tracker_ros.sot import load_model
 from tracker_ros.track import TrackState
 
 
@@ -38,7 +31,7 @@ def test_a_box_begins_on_the_image_that_it_was_drawn_on(tmp_path: Path) -> None:
     bag = recorded(
         tmp_path / "one.mcap",
         [
-            request("set_target", 9, image=4, box=truth(4), words="following 1"),
+            request("set_target", 9, image=4, box=truth(4), target="1"),
             request("set_target", 12, image=12, box=Box(1, 2, 3, 4), success=False),
         ],
     )
@@ -73,7 +66,7 @@ def test_an_end_of_all_targets_is_repeated(tmp_path: Path) -> None:
     bag = recorded(
         tmp_path / "one.mcap",
         [
-            request("set_target", 0, image=0, box=truth(0), words="following 1"),
+            request("set_target", 0, image=0, box=truth(0), target="1"),
             *(status(i, ("1", truth(i))) for i in range(1, 11)),
             request("clear", 10),
             *(status(i) for i in range(11, 20)),
@@ -89,8 +82,8 @@ def test_several_targets_are_followed_where_several_were(tmp_path: Path) -> None
     bag = recorded(
         tmp_path / "one.mcap",
         [
-            request("set_target", 0, image=0, box=truth(0), words="following 1"),
-            request("set_target", 0, image=0, box=ASIDE, words="following 2"),
+            request("set_target", 0, image=0, box=truth(0), target="1"),
+            request("set_target", 0, image=0, box=ASIDE, target="2"),
             *(status(i, ("1", truth(i)), ("2", ASIDE)) for i in range(2, 20)),
         ],
     )
@@ -117,12 +110,11 @@ def test_what_was_followed_before_the_recording_begins_where_it_is_first_seen(
 
 
 def test_a_target_that_was_pointed_at_anew_stays_the_same(tmp_path: Path) -> None:
-    again = "following 3"
     bag = recorded(
         tmp_path / "one.mcap",
         [
             *(status(i, ("3", ASIDE), ("4", ASIDE)) for i in range(11)),
-            request("set_target", 10, image=10, box=truth(10), id="3", words=again),
+            request("set_target", 10, image=10, box=truth(10), id="3", target="3"),
             *(status(i, ("3", truth(i)), ("4", ASIDE)) for i in range(11, 24)),
         ],
     )
@@ -130,34 +122,6 @@ def test_a_target_that_was_pointed_at_anew_stays_the_same(tmp_path: Path) -> Non
     assert start_images(result) == {"1": 0, "2": 0} and not result.troubles
     last = result.timeline.boxes[result.timeline.targets == 0][-1]
     assert Box(*last).iou(truth(23)) > 0.5
-
-
-def test_the_words_of_a_node_name_the_target(tmp_path: Path) -> None:
-    given = GivenParameters({"threads": 1})
-    declare_sot_parameters(given)
-    parameters = read_sot_parameters(given)
-
-    class Nowhere:
-        def publish(self, kind: str, recorded: int, data: bytes) -> None:
-            pass
-
-    session = SotSession(load_model(parameters.model), parameters, store(), Nowhere())
-    frames = []
-    for number, shot in enumerate(shots(4)):
-        raw = image_message(shot, IMAGE)
-        session.add_image(raw, shot.recorded, number=number, compressed=False)
-        assert session.newest is not None
-        frames.append(session.newest)
-    forms = (
-        (frames[1], r"following 1, set \S+ s late: .*"),
-        (frames[3], r"following 2 instead of 1"),
-        (frames[1], r"following 3 instead of 2, set \S+ s late: .*"),
-    )
-    for frame, form in forms:
-        accepted = session.set_target(truth(0), frame).result()
-        assert re.fullmatch(form, accepted.message)
-        words = ANSWER.fullmatch(accepted.message)
-        assert words is not None and words[1] == accepted.id
 
 
 def test_the_command_does_so_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,15 +27,14 @@ from tracker_ros.track import TrackState
 
 
 def test_a_box_on_a_picture_from_before_an_end_of_all_begins_after_it(tmp_path: Path) -> None:
-    late = "following 2, set 0.17 s late: catches up on 5 images"
     bag = recorded(
         tmp_path / "one.mcap",
         [
-            request("set_target", 0, image=0, box=truth(0), words="following 1"),
+            request("set_target", 0, image=0, box=truth(0), target="1"),
             *(status(i, ("1", truth(i))) for i in range(1, 11)),
             request("clear", 10),
             *(status(i) for i in range(11, 15)),
-            request("set_target", 13, image=8, box=truth(8), words=late),
+            request("set_target", 13, image=8, box=truth(8), target="2"),
             *(status(i, ("2", truth(i))) for i in range(15, 24)),
         ],
     )
@@ -50,7 +49,7 @@ def test_a_click_that_found_nothing_takes_no_other_target_for_its_own(tmp_path: 
         [
             request("click", 1, image=1),
             *(status(i) for i in range(8)),
-            request("set_target", 8, image=6, box=truth(6), words="following 1"),
+            request("set_target", 8, image=6, box=truth(6), target="1"),
             *(status(i, ("1", truth(i))) for i in range(9, 20)),
         ],
     )
@@ -65,7 +64,7 @@ def test_a_status_that_was_recorded_before_the_answer_is_no_target_of_its_own(
         [
             *(status(i) for i in range(5)),
             *(status(i, ("1", truth(i))) for i in range(5, 20)),
-            request("set_target", 6, image=4, box=truth(4), words="following 1"),
+            request("set_target", 6, image=4, box=truth(4), target="1"),
         ],
     )
     assert stamps(asked(bag)) == [stamp_of(4)]
@@ -92,7 +91,7 @@ def test_a_box_without_a_stamp_begins_where_its_target_is_first_seen(tmp_path: P
         tmp_path / "one.mcap",
         [
             *(status(i) for i in range(8)),
-            request("set_target", 8, box=ASIDE, words="following 1"),
+            request("set_target", 8, box=ASIDE, target="1"),
             *(status(i, ("1", truth(i))) for i in range(9, 20)),
         ],
     )
@@ -104,9 +103,9 @@ def test_a_part_begins_with_what_was_followed_in_it(tmp_path: Path) -> None:
     bag = recorded(
         tmp_path / "one.mcap",
         [
-            request("set_target", 2, image=2, box=truth(2), words="following 1"),
+            request("set_target", 2, image=2, box=truth(2), target="1"),
             *(status(i, ("1", truth(i))) for i in range(3, 24)),
-            request("set_target", 15, image=9, box=ASIDE, words="following 2 instead of 1"),
+            request("set_target", 15, image=9, box=ASIDE, target="2"),
         ],
     )
     # Between image 11 and its status.

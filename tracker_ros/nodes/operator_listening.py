@@ -16,6 +16,7 @@ from tracker_ros.msg import TrackerStatus
 from tracker_ros.nodes import operator_messages as messages
 from tracker_ros.nodes.qos import OUTPUT
 from tracker_ros.nodes.subscription import Rate
+from tracker_ros.operator.protocol import Done
 from tracker_ros.operator.timeline import SECONDS, Timeline
 from tracker_ros.track import TrackState
 
@@ -96,7 +97,7 @@ class Listening:
         """Whether a status has come a moment ago; from any thread."""
         return self._heard is not None
 
-    def enabled(self, answer: Future[str], on: bool) -> None:
+    def enabled(self, answer: Future[Done], on: bool) -> None:
         """Tracking was paused, or goes on, if that was granted; diagnostics say so later."""
         if answer.exception() is None:
             self._enabled = on

@@ -120,9 +120,9 @@ class OperatorNode(Node):
         """Whether it is one of the image topics there are, or the one that is tracked on."""
         return topic == self._image or any(topic == known.name for known in self._topics)
 
-    def do(self, request: protocol.Request) -> Future[str]:
+    def do(self, request: protocol.Request) -> Future[protocol.Done]:
         """Do what a page asks for."""
-        answer: Future[str] = Future()
+        answer: Future[protocol.Done] = Future()
         self._later(lambda: self._do(request, answer))
         return answer
 
@@ -145,7 +145,7 @@ class OperatorNode(Node):
             if self._asked is not None or not self._jobs.empty():
                 self._to_do.trigger()
 
-    def _do(self, request: protocol.Request, answer: Future[str]) -> None:
+    def _do(self, request: protocol.Request, answer: Future[protocol.Done]) -> None:
         answer.add_done_callback(lambda done: self._recorder.tell(request, done))
         try:
             if isinstance(request, protocol.Record):
@@ -160,10 +160,10 @@ class OperatorNode(Node):
             if not answer.done():
                 answer.set_exception(error)
 
-    def _record(self, on: bool, answer: Future[str]) -> None:
+    def _record(self, on: bool, answer: Future[protocol.Done]) -> None:
         if on:
             self._look_at(self._image)  # so that it is known what there is
-            answer.set_result(self._recorder.begin(self._streams[self._image]))
+            answer.set_result(protocol.Done(self._recorder.begin(self._streams[self._image])))
         else:
             self._recorder.end(answer, self._later)
         self._tell("recording", self._recorder.as_message())

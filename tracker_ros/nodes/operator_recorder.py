@@ -76,7 +76,9 @@ class Recorder:
         )
         return f"recording to {self._recording.path}"
 
-    def end(self, answer: Future[str], later: Callable[[Callable[[], None]], None]) -> None:
+    def end(
+        self, answer: Future[protocol.Done], later: Callable[[Callable[[], None]], None]
+    ) -> None:
         """End it; the answer comes when the disk has finished, on the executor's thread.
 
         Raises TargetError where there is none.
@@ -113,7 +115,7 @@ class Recorder:
         if recording is not None:
             recording.take(topic, self._node.now(), raw)
 
-    def tell(self, request: protocol.Request, answer: Future[str]) -> None:
+    def tell(self, request: protocol.Request, answer: Future[protocol.Done]) -> None:
         """Publish what was asked for, and what came of it."""
         message = OperatorRequest(header=Header(stamp=as_time(getattr(request, "stamp", 0))))
         message.kind = _KINDS[type(request)]
@@ -130,7 +132,10 @@ class Recorder:
             message.on = request.on
         error = answer.exception()
         message.success = error is None
-        message.message = str(error) if error is not None else answer.result()
+        if error is not None:
+            message.message = str(error)
+        else:
+            message.message, message.target = answer.result().words, answer.result().target
         self._publisher.publish(message)
         self.keep(self._publisher.topic_name, serialize_message(message))
 
@@ -141,11 +146,11 @@ def _recorded(recording: Recording) -> str:
     return f"recorded {told['megabytes']:.1f} MB to {recording.path}{left_out}"
 
 
-def _answer(answer: Future[str], recording: Recording) -> None:
+def _answer(answer: Future[protocol.Done], recording: Recording) -> None:
     if recording.error:
         answer.set_exception(DataError(recording.error))
     else:
-        answer.set_result(_recorded(recording))
+        answer.set_result(protocol.Done(_recorded(recording)))
 
 
 def _nothing() -> None:

@@ -16,6 +16,7 @@ from std_srvs.srv import SetBool, Trigger
 from tracker_ros.errors import TargetError
 from tracker_ros.nodes.operator_messages import bounding_box
 from tracker_ros.operator import protocol
+from tracker_ros.operator.protocol import Done
 from tracker_ros.srv import Follow, SetTarget
 
 UNANSWERED = 15.0
@@ -35,11 +36,11 @@ class OperatorRequests:
         self._enable = create(SetBool, f"{sot}/enable")
         self._parameters = create(SetParametersAtomically, f"{sot}/set_parameters_atomically")
         self._click = node.create_publisher(PointStamped, f"{sot}/click", 10)
-        self._waiting: dict[Future[str], tuple[float, Any, Any]] = {}
+        self._waiting: dict[Future[Done], tuple[float, Any, Any]] = {}
         """Answer -> when it was asked for, of which client, and its future."""
 
-    def do(self, request: protocol.Request, answer: Future[str]) -> None:
-        """Begin with it; `answer` gets words on what was done, or TargetError.
+    def do(self, request: protocol.Request, answer: Future[Done]) -> None:
+        """Begin with it; `answer` gets what was done, or TargetError.
 
         Raises TargetError for what cannot even be asked for.
         """
@@ -49,9 +50,9 @@ class OperatorRequests:
                 bbox=bounding_box(request.box), stamp=as_time(request.stamp), id=request.id,
                 label=request.label,
             )  # fmt: skip
-            self._call(self._set_target, wish, answer, _said)
+            self._call(self._set_target, wish, answer, _following)
         elif isinstance(request, protocol.Follow):
-            self._call(self._follow, Follow.Request(id=request.id), answer, _said)
+            self._call(self._follow, Follow.Request(id=request.id), answer, _following)
         elif isinstance(request, protocol.Click):
             self._require_tracked(request.topic)
             self._publish_click(request, answer)
@@ -64,7 +65,7 @@ class OperatorRequests:
             parameters = [Parameter(name=n, value=_text(v)) for n, v in values.items()]
             wish = SetParametersAtomically.Request(parameters=parameters)
             self._call(self._parameters, wish, answer, lambda r: (r.result.successful,
-                       r.result.reason or f"{request.name} is being loaded"))  # fmt: skip
+                       Done(r.result.reason or f"{request.name} is being loaded")))  # fmt: skip
         else:
             raise TargetError(f"{type(request).__name__} cannot be done here")
 
@@ -85,17 +86,17 @@ class OperatorRequests:
                 f"{self._sot} tracks on {self._image}, not on {topic}: show that to point at it"
             )
 
-    def _publish_click(self, request: protocol.Click, answer: Future[str]) -> None:
+    def _publish_click(self, request: protocol.Click, answer: Future[Done]) -> None:
         if not self._click.get_subscription_count():
             raise TargetError(self._nobody(self._click.topic_name))
         click = PointStamped()
         click.header.stamp = as_time(request.stamp)
         click.point.x, click.point.y = request.x, request.y
         self._click.publish(click)
-        answer.set_result("clicked; what is there is followed when it is found")
+        answer.set_result(Done("clicked; what is there is followed when it is found"))
 
     def _call(
-        self, client: Any, wish: Any, answer: Future[str], said: Callable[[Any], tuple[bool, str]]
+        self, client: Any, wish: Any, answer: Future[Done], said: Callable[[Any], tuple[bool, Done]]
     ) -> None:
         if not client.service_is_ready():
             raise TargetError(self._nobody(client.srv_name))
@@ -108,11 +109,11 @@ class OperatorRequests:
             if future.exception() is not None:
                 answer.set_exception(TargetError(f"{client.srv_name}: {future.exception()}"))
                 return
-            good, words = said(future.result())
+            good, told = said(future.result())
             if good:
-                answer.set_result(words)
+                answer.set_result(told)
             else:
-                answer.set_exception(TargetError(words))
+                answer.set_exception(TargetError(told.words))
 
         future.add_done_callback(done)
 
@@ -120,8 +121,12 @@ class OperatorRequests:
         return f"nobody offers {name}: is the node '{self._sot}' running? (parameter sot)"
 
 
-def _said(response: Any) -> tuple[bool, str]:
-    return response.success, response.message
+def _said(response: Any) -> tuple[bool, Done]:
+    return response.success, Done(response.message)
+
+
+def _following(response: Any) -> tuple[bool, Done]:
+    return response.success, Done(response.message, response.id)
 
 
 def _text(value: str) -> ParameterValue:

@@ -13,6 +13,7 @@ from tracker_ros.errors import TrackerRosError
 from tracker_ros.operator.outbox import Outbox
 from tracker_ros.operator.protocol import (
     VERSION,
+    Done,
     Hello,
     Message,
     MessageError,
@@ -162,24 +163,27 @@ class Page:
         loop = asyncio.get_running_loop()
         done = self._server.robot.do(request)
 
-        def answered(future: Future[str]) -> None:
+        def answered(future: Future[Done]) -> None:
             with suppress(RuntimeError):  # the server has ended
                 loop.call_soon_threadsafe(self._answered, number, future)
 
         done.add_done_callback(answered)
 
-    def _answered(self, number: int, future: Future[str]) -> None:
+    def _answered(self, number: int, future: Future[Done]) -> None:
         self._working.discard(number)
         error = None if future.cancelled() else future.exception()
         if error is None and not future.cancelled():
-            self._answer(number, True, future.result())
+            done = future.result()
+            self._answer(number, True, done.words, done.target)
         elif isinstance(error, TrackerRosError):
             self._answer(number, False, str(error))
         else:
             self._answer(number, False, f"the node failed: {type(error).__name__}: {error}")
 
-    def _answer(self, number: int, ok: bool, message: str) -> None:
+    def _answer(self, number: int, ok: bool, message: str, target: str = "") -> None:
         told = {"type": "answer", "request": number, "ok": ok, "message": message}
+        if target:
+            told["target"] = target
         if not self.outbox.answer(words(told)):
             self._server.drop(self)  # it reads nothing
 

@@ -29,6 +29,15 @@ class MessageError(TrackerRosError):
 
 
 @dataclass(frozen=True)
+class Done:
+    """What came of a request that was granted."""
+
+    words: str
+    target: str = ""
+    """The identity of what is followed from now on, where that was asked for."""
+
+
+@dataclass(frozen=True)
 class Hello:
     """The first message."""
 

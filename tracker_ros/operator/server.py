@@ -23,7 +23,7 @@ from tracker_ros.operator.access import Access, OperatorError, security_headers
 from tracker_ros.operator.connections import abort, close_silent, keep_buffers_short
 from tracker_ros.operator.pages import Page
 from tracker_ros.operator.pictures import Picture
-from tracker_ros.operator.protocol import MOST_BYTES, Request, words
+from tracker_ros.operator.protocol import MOST_BYTES, Done, Request, words
 
 FILES = Path(__file__).parent / "page"
 KINDS = {
@@ -50,8 +50,8 @@ class Robot(Protocol):
     def now(self) -> int:
         """Nanoseconds, by the clock that stamps are of."""
 
-    def do(self, request: Request) -> Future[str]:
-        """Do what a page asks for; words on what was done, or TrackerRosError with the reason."""
+    def do(self, request: Request) -> Future[Done]:
+        """Do what a page asks for; what was done, or TrackerRosError with the reason."""
 
     def knows_topic(self, topic: str) -> bool:
         """Whether it is one of the image topics there are."""

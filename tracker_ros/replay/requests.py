@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +17,6 @@ from tracker_ros.replay.run import image_topic, part_of
 from tracker_ros.track import TrackState
 
 REQUEST = "tracker_ros/msg/OperatorRequest"
-ANSWER = re.compile(r"following (.+?)( instead of .+?)?(, set \S+ s late: .+)?", re.DOTALL)
-"""The words with which a node tells the id that it gave, as `Accepted` has them."""
 
 
 @dataclass
@@ -102,8 +99,7 @@ class _Told:
         if not request.success:
             return
         if request.kind == request.SET_TARGET:
-            answer = ANSWER.fullmatch(request.message)
-            id, stamp = answer[1] if answer else request.id, _stamp(request)
+            id, stamp = request.target, _stamp(request)
             if stamp and stamp >= self._oldest:
                 self._set(id, _box(request.bbox), stamp)
                 self._last = max(self._last, stamp)
