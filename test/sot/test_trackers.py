@@ -18,13 +18,14 @@ def model(request: pytest.FixtureRequest) -> LoadedModel:
     return load_model(request.param, threads=1)
 
 
-def test_the_first_frame_again_moves_the_box_less_than_a_pixel_or_two(model: LoadedModel) -> None:
+def test_the_first_frame_again_moves_the_box_by_a_few_pixels_at_most(model: LoadedModel) -> None:
     tracker = model.new_tracker()
     image, box = scene(200, 150), Box(200, 150, 60, 48)
     tracker.init(image, box)
     estimate = tracker.track(image)
-    # SiamFC moves on a grid of half a search pixel; SiamRPN++ regresses the box.
-    assert math.hypot(estimate.box.cx - box.cx, estimate.box.cy - box.cy) < 3.0
+    # SiamFC moves on a grid of half a search pixel; the others regress the box, on features of
+    # stride 16 where it is a ResNet-18's.
+    assert math.hypot(estimate.box.cx - box.cx, estimate.box.cy - box.cy) < 4.0
     assert estimate.box.iou(box) > 0.7
     assert estimate.evidence.score > 0.5
 
@@ -61,7 +62,8 @@ def test_looking_elsewhere_does_not_move_the_tracker(model: LoadedModel) -> None
     image = scene(200, 150)
     tracker.init(image, Box(200, 150, 60, 48))
     seen = tracker.look_at(image, 560, 400)
-    assert seen.box.iou(Box(200, 150, 60, 48)) < 0.5
+    # It proposes something else or, as ATOM does where it finds nothing, the box of before, unsure.
+    assert seen.box.iou(Box(200, 150, 60, 48)) < 0.5 or seen.evidence.score < 0.15
     assert tracker.track(image).box.iou(Box(200, 150, 60, 48)) > 0.7
     tracker.accept(tracker.look_at(scene(400, 300), 420, 310))
     assert tracker.track(scene(400, 300)).box.iou(Box(400, 300, 60, 48)) > 0.5

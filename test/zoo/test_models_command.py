@@ -123,7 +123,7 @@ def test_the_name_of_a_tracker_is_its_default_model(
     monkeypatch.chdir(tmp_path)
     assert models("export", "siamfc") == 0
     assert (tmp_path / "siamfc_small" / "siamfc_small.yaml").is_file()
-    assert "the weights of 'spm_alexnet_otb'" in refusal(capsys, "fetch", "spm")
+    assert "the weights of 'spm_alexnet_otb'" in refusal(capsys, "fetch", "spm_alexnet_otb")
 
 
 def test_what_is_to_be_typed_begins_with_what_was_started(

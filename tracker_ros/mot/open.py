@@ -43,7 +43,7 @@ def open_multi_tracker(
         )
     chosen = _variants(name, words)
     pairwise = base == "hungarian"
-    features, recover = chosen.get("features", "auto"), chosen.get("recover", "siamrpnpp")
+    features, recover = chosen.get("features", "auto"), chosen.get("recover", "siamrpnpp_alexnet_small")
     if features not in MODES:
         raise ModelError(f"'{name}': features is '{features}'; choose one of {', '.join(MODES)}")
     frames = chosen.get("k", "1" if pairwise else "2")

@@ -33,10 +33,10 @@ class Paper(NamedTuple):
 
 
 PAPERS = {
-    "siamrpnpp": Paper(SiamRPNTracker, SiamRPNParameters, "siamrpnpp_alexnet_small"),
+    "siamrpnpp": Paper(SiamRPNTracker, SiamRPNParameters, "siamrpnpp_resnet18"),
     "siamfc": Paper(SiamFCTracker, SiamFCParameters, "siamfc_small"),
-    "atom": Paper(AtomTracker, AtomParameters, "atom_resnet18"),
-    "spm": Paper(SPMTracker, SPMParameters, "spm_alexnet_otb"),
+    "atom": Paper(AtomTracker, AtomParameters, "atom_resnet18_small"),
+    "spm": Paper(SPMTracker, SPMParameters, "spm_small"),
 }
 DEFAULT_MODELS = {name: paper.default for name, paper in PAPERS.items()}
 TRACKERS = tuple(PAPERS)

@@ -91,10 +91,11 @@ def draw_curves(curves: Mapping[str, Path], out: Path) -> Path:
     FigureCanvasAgg(figure)
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for ax, name in zip(axes, names, strict=False):
-        own = [(run, curve) for run, curve in read.items() if name in curve]
-        for number, (run, curve) in enumerate(own):
+        # A run has its colour in every axes, also where others have no such figure.
+        own = [(n, run, curve) for n, (run, curve) in enumerate(read.items()) if name in curve]
+        for number, run, curve in own:
             _line(ax, curve["step"], curve[name], f"C{number % 10}", run)
-        values = np.concatenate([curve[name] for _, curve in own])
+        values = np.concatenate([curve[name] for _, _, curve in own])
         values = values[np.isfinite(values)]
         if len(values):  # a few spikes must not flatten the rest
             low, high = np.percentile(values, OUTLIERS)
