@@ -25,7 +25,7 @@ from tracker_ros.sot import DEFAULT_MODELS, LoadedModel, load_model  # noqa: E40
 from tracker_ros.sot.backends import open_engines  # noqa: E402
 from tracker_ros.sot.model import paper_of  # noqa: E402
 
-SMALL = ("siamfc_small", "siamrpnpp_resnet18")
+SMALL = ("siamfc_small", "siamrpnpp_alexnet_small")
 
 
 def fresh_card(folder: Path, name: str) -> Card:

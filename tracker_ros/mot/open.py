@@ -14,9 +14,11 @@ from tracker_ros.sot import TRACKERS, load_model
 MULTI_TRACKERS = ("famnet", "hungarian", "sort")
 WINDOWS = (1, 4)
 """Least and largest K."""
+RECOVERING = "siamrpnpp_alexnet_small"
+"""The cheapest model; `recover_score` is a score of its."""
 VARIANTS = {
     "k": f"past frames of the window, {WINDOWS[0]} to {WINDOWS[1]}",
-    "recover": f"off, or the single-object tracker that recovers: {', '.join(TRACKERS)}",
+    "recover": f"off, or what recovers: a model of {', '.join(TRACKERS)} (default {RECOVERING})",
     "features": f"how candidates are looked at: {', '.join(MODES)}",
 }
 
@@ -43,7 +45,7 @@ def open_multi_tracker(
         )
     chosen = _variants(name, words)
     pairwise = base == "hungarian"
-    features, recover = chosen.get("features", "auto"), chosen.get("recover", "siamrpnpp_alexnet_small")
+    features, recover = chosen.get("features", "auto"), chosen.get("recover", RECOVERING)
     if features not in MODES:
         raise ModelError(f"'{name}': features is '{features}'; choose one of {', '.join(MODES)}")
     frames = chosen.get("k", "1" if pairwise else "2")

@@ -33,7 +33,7 @@ class Paper(NamedTuple):
 
 
 PAPERS = {
-    "siamrpnpp": Paper(SiamRPNTracker, SiamRPNParameters, "siamrpnpp_resnet18"),
+    "siamrpnpp": Paper(SiamRPNTracker, SiamRPNParameters, "siamrpnpp_alexnet_small"),
     "siamfc": Paper(SiamFCTracker, SiamFCParameters, "siamfc_small"),
     "atom": Paper(AtomTracker, AtomParameters, "atom_resnet18_small"),
     "spm": Paper(SPMTracker, SPMParameters, "spm_small"),
