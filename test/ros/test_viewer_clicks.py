@@ -10,9 +10,9 @@ from geometry_msgs.msg import PointStamped
 from rclpy.serialization import deserialize_message
 from sot_harness import FRAME_ID, Sot, box_of, fresh, nanoseconds, running_node, truth
 
-# Recorded from the message writer of Foxglove's viewer (rosmsg2-serialization 3.1.0), fed as its tool for
-# points feeds it: stamp of the click, frame of the 3D scene, z = 0. "Publish Point" of RViz 2 has the same
-# fields, with the fixed frame. CDR, little-endian.
+# Recorded from the message writer of Foxglove's viewer (rosmsg2-serialization 3.1.0), fed as its
+# tool for points feeds it: stamp of the click, frame of the 3D scene, z = 0. "Publish Point" of
+# RViz 2 has the same fields, with the fixed frame. CDR, little-endian.
 IN_SPACE = bytes.fromhex(
     "00010000803bb16a15cd5b07040000006d617000000000000000f83f000000000000d0bf0000000000000000"
 )
@@ -35,7 +35,7 @@ def sot(process: Sot) -> Iterator[Sot]:
 
 
 def played(recorded: bytes, stamp: int, point: tuple[float, float] | None = None) -> bytes:
-    """The recording with the stamp of another time, as a player of bags gives it, and another place."""
+    """The recording at another time, as a player of bags gives it, and at another place."""
     message = bytearray(recorded)
     message[STAMP] = struct.pack("<iI", *divmod(stamp, 10**9))
     if point is not None:
