@@ -7,6 +7,7 @@ import { number, text } from "./wire.js";
 const SECOND = 1000;
 const FIRST = 1500; // ms in which the node finds who publishes, before it is right about it
 const SILENCE = 3000; // ms without a picture or a word; the server has a word of it every second
+const PATIENCE = 15_000; // ms, where a slow link brings nothing else while a picture travels
 
 /**
  * @typedef {object} Gone
@@ -29,6 +30,7 @@ export class Camera {
     this._heard = 0; // of the last picture, or word of the server
     /** performance.now() of the last picture. @type {number|null} */
     this._pictured = null;
+    this._silence = SILENCE; // ms that are too long
   }
 
   /** @param {string} topic @param {boolean} watching whether pictures are wanted now */
@@ -52,7 +54,10 @@ export class Camera {
   /** A picture has come. @param {string} topic */
   picture(topic) {
     if (topic !== this.topic) return;
-    this._heard = this._pictured = performance.now();
+    const now = performance.now();
+    const slow = 2 * (now - (this._pictured ?? now));
+    this._silence = Math.min(Math.max(slow, SILENCE), PATIENCE);
+    this._heard = this._pictured = now;
     // What the server said last may be newer than this picture; it says itself when it is over.
     if (!this.gone?.alerted) this.gone = null;
   }
@@ -68,7 +73,7 @@ export class Camera {
     this._heard = now;
     const gone = typeof message.gone === "boolean" ? message.gone : words !== "";
     // Where there are words though it sends: its images cannot be shown.
-    const unseen = words !== "" && now - last > SILENCE;
+    const unseen = words !== "" && now - last > this._silence;
     const early = seconds === null && now - last < FIRST;
     if (early || (!gone && !unseen)) {
       this.gone = null;
@@ -82,8 +87,8 @@ export class Camera {
 
   /** Whether nothing at all has come for too long: called several times a second. */
   look() {
-    if (!this._watching || this.gone || performance.now() - this._heard < SILENCE) return;
-    const words = `the server has said nothing of ${this.topic} for ${SILENCE / SECOND} s`;
+    if (!this._watching || this.gone || performance.now() - this._heard < this._silence) return;
+    const words = `the server has said nothing of ${this.topic} for ${(this._silence / SECOND).toFixed(0)} s`;
     this.gone = { words, at: this._pictured, alerted: false };
   }
 }

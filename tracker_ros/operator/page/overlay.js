@@ -18,7 +18,7 @@ import { lineColour, LOOKS } from "./states.js";
  * @property {boolean} cursor it is the keyboard's: it has handles
  */
 
-const DARK = "rgba(8, 10, 14, 0.85)";
+const DARK = "rgba(8, 10, 14, 0.94)"; // so dark that every state's colour is read on it, on any picture
 const PAPER = "#ffffff";
 const LONGEST = 32; // characters: ids come from anywhere
 

@@ -50,22 +50,27 @@ export class Panel {
   _write() {
     const { status } = this;
     const now = performance.now();
-    const pictures = this._shown.filter((one) => now - one.at < RATE).length;
     const counts = status?.counts ?? {};
+    const [last, before] = [this._shown.at(-1), this._shown.at(-2)];
+    const period = last && before ? last.at - before.at : 0;
+    // On a slow link the last picture alone tells how late it is, until the next one is overdue.
+    const slow = last && period > RATE / 2 && now - last.at < 3 * period;
+    const recent = slow ? [last] : this._shown.filter((one) => now - one.at < RATE);
     figure("rate", hertz(counts.rate));
-    figure("pictures", hertz((pictures * 1000) / RATE));
+    figure("pictures", hertz(1000 / (slow ? period : RATE / recent.length)));
     figure("frame-age", milliseconds(counts.frame_age, 1000));
-    this._latency(pictures ? this._shown.map((one) => one.latency) : []);
+    this._latency(slow || !recent.length ? recent : this._shown);
     figure("processed", count(counts.processed));
     figure("dropped", count(counts.dropped));
     figure("rejected", count(counts.rejected));
-    figure("model", status?.model || "–");
+    writeName(byId("figure-model"), status?.model || "–");
     figure("backend", [status?.backend, status?.precision].filter(Boolean).join(", ") || "–");
     this._stages();
   }
 
-  /** The median, and how far it may be off. @param {import("./clock.js").Latency[]} all */
-  _latency(all) {
+  /** The median, and how far it may be off. @param {{latency: import("./clock.js").Latency}[]} shown */
+  _latency(shown) {
+    const all = shown.map((one) => one.latency);
     const known = all.filter((one) => one.ms !== null).sort((a, b) => Number(a.ms) - Number(b.ms));
     const middle = known[known.length >> 1];
     const why = all.length ? all[all.length - 1].why : "";
@@ -179,6 +184,13 @@ function values(box, pairs) {
     if (!box.children[index]) box.append(document.createElement(index % 2 ? "dd" : "dt"));
     write(box.children[index], word);
   });
+}
+
+/** Where there is no room for it, it is broken between its parts. @param {Element} element @param {string} words */
+function writeName(element, words) {
+  if (element.textContent === words) return;
+  const parts = words.split("_").flatMap((part, index) => (index ? ["_", document.createElement("wbr"), part] : [part]));
+  element.replaceChildren(...parts);
 }
 
 /** @param {string} name @param {string} words */

@@ -21,7 +21,7 @@ import { fields, text } from "./wire.js";
 
 const VERSION = 1;
 const GREETED = 8000; // ms from opening to the welcome
-const SILENT = 6000; // ms after a ping without anything that comes: a link that was cut says nothing
+const SILENT = 15_000; // ms after a ping without anything that comes, as a picture on a slow link may take
 const PING = 1000;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
@@ -50,7 +50,7 @@ export class Connected {
     this._number = 0;
     this._attempts = 0;
     this._due = 0; // performance.now() of the next attempt
-    this._pinged = 0; // of the ping that waits for its answer, 0: none
+    this._pinged = 0; // of the first ping that waits for its answer, 0: none
     this._heard = 0; // when anything came last: a pong may stand in line behind pictures
     this._opened = 0;
     this._bye = "";
@@ -157,16 +157,15 @@ export class Connected {
 
   _ping() {
     const now = performance.now();
-    if (this.send({ type: "ping", at: now })) this._pinged = now;
+    if (this.send({ type: "ping", at: now })) this._pinged ||= now;
   }
 
   _tick() {
     const now = performance.now();
     if (this.state === "open") {
-      if (!this._pinged) this._ping();
-      else if (now - Math.max(this._pinged, this._heard) > SILENT) {
+      if (this._pinged && now - Math.max(this._pinged, this._heard) > SILENT) {
         this._lose(`nothing has come from the server for ${SILENT / 1000} s`);
-      }
+      } else this._ping(); // before the answer, too: the server closes what it hears nothing of
     } else if (this._socket) {
       if (now - this._opened > GREETED) this._lose("the server does not answer");
     } else if (this.state === "lost") {

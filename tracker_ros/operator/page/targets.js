@@ -95,7 +95,7 @@ export class Targets {
       row.state.textContent = state;
     }
     write(row.name, [id, label].filter(Boolean).join(" "));
-    write(row.reason, [reason || LOOKS[state].words, score === null ? "" : score.toFixed(2)].filter(Boolean).join(" · "));
+    write(row.reason, [reason || LOOKS[state].words, score === null ? "" : score.toFixed(2)].filter(Boolean).join(" ·\u00a0"));
   }
 
   /** @param {string} id @returns {Row} */
