@@ -42,6 +42,10 @@ class ModelError(TrackerRosError):
     """A model cannot be used: card or weights missing, damaged or of the wrong shape."""
 
 
+class EngineError(ModelError):
+    """An engine cannot be built, or cannot run, on this device."""
+
+
 class DataError(TrackerRosError):
     """A data set, sequence, video or bag cannot be read."""
 

@@ -1,12 +1,18 @@
-"""An engine that several callers share: what they ask for together goes through it as a batch."""
+"""Engines that several callers share, and that others can take over from.
+
+What callers ask for together goes through a network as a batch. The engines of a model are
+exchanged together, between two frames: what a tracker has kept are plain arrays, so it goes on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tracker_ros.engines.engine import Array, Engine
+from tracker_ros.engines.engine import Array, Engine, Tensor
+from tracker_ros.errors import EngineError, ModelError
 
 MOST_ROWS = 32
 """Rows of the largest batch; a longer one takes several passes."""
@@ -19,14 +25,39 @@ class Network:
     """
 
     def __init__(self, engine: Engine, *, most_rows: int = MOST_ROWS) -> None:
+        self._most = most_rows
+        self._buffers: dict[str, Array] = {}
+        self.rescue: Callable[[EngineError], bool] | None = None
+        """Called when the engine fails; True: another has taken over, and runs the same inputs."""
+        self.use(engine)
+
+    def use(self, engine: Engine) -> None:
+        """Run on this engine from now on; it must be of the same graph, see `misfit`."""
         self.engine = engine
         self.batches = all(t.shape and t.shape[0] is None for t in engine.inputs)
         """Whether several callers can share a pass."""
-        self._most = most_rows
-        self._buffers: dict[str, Array] = {}
+
+    def misfit(self, engine: Engine) -> str:
+        """Why an engine cannot take over here; empty where it can."""
+        pairs = (("input", self.engine.inputs, engine.inputs),
+                 ("output", self.engine.outputs, engine.outputs))  # fmt: skip
+        for kind, ours, theirs in pairs:
+            found = {tensor.name: tensor for tensor in theirs}
+            if found.keys() != {tensor.name for tensor in ours}:
+                wanted = ", ".join(tensor.name for tensor in ours)
+                return f"it has the {kind}s {', '.join(found)}, expected {wanted}"
+            for tensor in ours:
+                if not _alike(tensor, found[tensor.name]):
+                    return f"its {kind} is {found[tensor.name]}, expected {tensor}"
+        return ""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Every output by name."""
+        """Every output by name. Raises EngineError when the device fails and nothing helps."""
+        try:
+            return self.engine.run(inputs)
+        except EngineError as error:
+            if self.rescue is None or not self.rescue(error):
+                raise
         return self.engine.run(inputs)
 
     def run_many(self, calls: Sequence[Mapping[str, Array]]) -> list[Mapping[str, Array]]:
@@ -73,6 +104,116 @@ class Network:
             np.copyto(buffer[begin:end], call[name])
             begin = end
         return buffer[: ends[-1]]
+
+
+class Networks(Mapping[str, Network]):
+    """The networks of a model, by role: all of them run on one backend.
+
+    Not thread-safe: who runs them exchanges their engines, between two frames.
+    """
+
+    def __init__(self, networks: Mapping[str, Network], *, choice: str = "") -> None:
+        """choice: why it is this backend, in words; empty where it was asked for."""
+        self._networks = dict(networks)
+        self._standby: Callable[[], Mapping[str, Engine]] | None = None
+        self.choice, self.trouble = choice, ""
+        """`trouble`: why it is not the backend that it should be; a warning. Else empty."""
+        self.on_trouble: Callable[[str], object] = lambda words: None
+        """Is told the trouble when a backend fails while it runs, on the thread that runs it."""
+
+    @classmethod
+    def of(cls, engines: Mapping[str, Engine], *, choice: str = "") -> Networks:
+        """Of engines that nobody else uses."""
+        return cls({role: Network(engine) for role, engine in engines.items()}, choice=choice)
+
+    def __getitem__(self, role: str) -> Network:
+        return self._networks[role]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._networks)
+
+    def __len__(self) -> int:
+        return len(self._networks)
+
+    @property
+    def backend(self) -> str:
+        """What runs them; empty where there are none."""
+        return next((network.engine.backend for network in self.values()), "")
+
+    @property
+    def precision(self) -> str:
+        """What they are computed in: `fp16`, or `fp16, refine fp32` where they differ.
+
+        What an engine says of its layers in brackets is left out where there are several.
+        """
+        found = {role: network.engine.precision for role, network in self.items()}
+        if len(set(found.values())) < 2:
+            return next(iter(found.values()), "")
+        kinds = {role: words.split(" (")[0] for role, words in found.items()}
+        usual = Counter(kinds.values()).most_common(1)[0][0]
+        others = [f"{role} {kind}" for role, kind in kinds.items() if kind != usual]
+        return ", ".join([usual, *others])
+
+    def require_fit(self, engines: Mapping[str, Engine]) -> None:
+        """Raise EngineError where an engine, by role, is not of the graph that runs now."""
+        for role, network in self.items():
+            reason = network.misfit(engines[role])
+            if reason:
+                raise EngineError(f"the engine of '{role}' is not of this model's graph: {reason}")
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What engines say of themselves, by role: why one is not what was asked for."""
+        said = {role: str(getattr(n.engine, "remark", "")) for role, n in self.items()}
+        return {role: words for role, words in said.items() if words}
+
+    def take_over(
+        self, engines: Mapping[str, Engine], *,
+        standby: Callable[[], Mapping[str, Engine]] | None = None,
+    ) -> None:  # fmt: skip
+        """Run on these engines, by role, from the next call on.
+
+        standby: gives the engines that go on when one of these fails; None: the failure is the
+        caller's. Raises EngineError, and changes nothing, where an engine does not fit.
+        """
+        self.require_fit(engines)
+        self._use(engines)
+        self.guard(standby)
+
+    def guard(self, standby: Callable[[], Mapping[str, Engine]] | None) -> None:
+        """Where an engine fails, let those that `standby` gives go on; None: nothing does."""
+        self._standby = standby
+        for network in self.values():
+            network.rescue = None if standby is None else self._rescue
+
+    def _use(self, engines: Mapping[str, Engine]) -> None:
+        for role, network in self.items():
+            network.use(engines[role])
+
+    def _rescue(self, error: EngineError) -> bool:
+        """Have the standby take over, in the middle of a frame: its targets are not lost."""
+        standby, failed = self._standby, self.backend
+        self.guard(None)  # once: the standby has none
+        if standby is None:
+            return False
+        try:
+            self._use(standby())
+        except ModelError as reason:
+            raise EngineError(f"{error}; and nothing can take over: {reason}") from error
+        self.trouble = (
+            f"{failed} has failed, {self.backend} goes on: {error}; configure the node again "
+            f"to have {failed} back"
+        )
+        self.on_trouble(self.trouble)
+        return True
+
+
+def _alike(ours: Tensor, theirs: Tensor) -> bool:
+    """The same type and sides; one that is free in either may be fixed in the other."""
+    if ours.dtype != theirs.dtype or len(ours.shape) != len(theirs.shape):
+        return False
+    pairs = zip(ours.shape, theirs.shape, strict=True)
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 def _rows(call: Mapping[str, Array]) -> int:

@@ -1,0 +1,144 @@
+"""Where an engine's outputs lie, and that they stay what they are while somebody holds them.
+
+The memory here is the host's: what is tested is who holds it, not what moves it.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tracker_ros.engines.buffers import ALIGNMENT, Pages, laid_out, on_device
+from tracker_ros.engines.cuda import Held, Memory
+
+
+class HostMemory:
+    """Gives memory of the host for both kinds, and knows how much of it is held."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, Any] = {}
+
+    def pinned(self, size: int) -> Memory:
+        block = np.zeros(size + ALIGNMENT, np.uint8)
+        address = block.__array_interface__["data"][0]
+        address += -address % ALIGNMENT
+        self.held[address] = block
+        return Memory(address, size, free=lambda: self.held.pop(address))
+
+    on_device = pinned
+
+
+FLOAT = np.dtype("float32")
+
+
+def test_tensors_lie_one_behind_the_other_on_aligned_places() -> None:
+    slots, size = laid_out([("a", (3, 5), FLOAT), ("b", (), np.dtype("int64")), ("c", (1,), FLOAT)])
+    assert [(slot.name, slot.offset, slot.size) for slot in slots] == [
+        ("a", 0, 60), ("b", 256, 8), ("c", 512, 4),
+    ]  # fmt: skip
+    assert size == 768
+
+
+def test_outputs_are_arrays_over_the_page_that_cannot_be_written() -> None:
+    cuda: Any = HostMemory()
+    slots, size = laid_out([("a", (2, 3), FLOAT), ("b", (4,), FLOAT)])
+    lease = Pages(cuda).lease(size)
+    block = lease.page.host.bytes()
+    block[:24] = np.arange(6, dtype=np.float32).view(np.uint8)
+    block[256:272] = np.full(4, 7, np.float32).view(np.uint8)
+    arrays = lease.arrays(slots)
+    assert arrays["a"].tolist() == [[0, 1, 2], [3, 4, 5]] and arrays["b"].tolist() == [7] * 4
+    for array in (*arrays.values(), arrays["a"][:1], arrays["a"].reshape(3, 2)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            array.flags.writeable = True
+
+
+def test_a_page_is_used_again_only_when_no_array_of_it_is_left() -> None:
+    cuda: Any = HostMemory()
+    pages, (slots, size) = Pages(cuda), laid_out([("a", (2, 3), FLOAT), ("b", (4,), FLOAT)])
+
+    def outputs() -> tuple[int, dict[str, Any]]:
+        lease = pages.lease(size)
+        return lease.page.host.address, lease.arrays(slots)
+
+    first, kept = outputs()
+    row = kept["a"][1:]
+    del kept
+    second, others = outputs()
+    assert second != first, "a row of the first is still held"
+    del others
+    assert outputs()[0] == second
+    del row
+    assert first in {outputs()[0] for _ in range(2)}
+    assert len(cuda.held) == 4, "two pages, each on the host and on the device"
+
+
+def test_sizes_that_are_nearly_the_same_share_pages() -> None:
+    cuda: Any = HostMemory()
+    pages = Pages(cuda)
+    for size in (5000, 6000, 8192):
+        pages.lease(size)
+    assert len(cuda.held) == 2
+    assert pages.lease(8193).page.size == 16384
+
+
+def test_only_a_few_pages_that_nobody_holds_are_kept() -> None:
+    cuda: Any = HostMemory()
+    pages = Pages(cuda)
+    leases = [pages.lease(100) for _ in range(10)]
+    assert len(cuda.held) == 20
+    del leases
+    gc.collect()
+    assert len(cuda.held) == 8
+
+
+def test_pages_outlive_the_engine_while_an_output_is_held() -> None:
+    cuda: Any = HostMemory()
+    slots, size = laid_out([("a", (2,), FLOAT)])
+    arrays = Pages(cuda).lease(size).arrays(slots)
+    gc.collect()
+    assert len(cuda.held) == 2 and arrays["a"].tolist() == [0, 0]
+    del arrays
+    gc.collect()
+    assert not cuda.held
+
+
+def test_what_an_engine_gave_is_known_on_the_device_also_in_part() -> None:
+    cuda: Any = HostMemory()
+    slots, size = laid_out([("a", (4, 3), FLOAT), ("b", (2, 2), FLOAT)])
+    lease = Pages(cuda).lease(size)
+    arrays, device = lease.arrays(slots), lease.page.device
+    for array, begin in (
+        (arrays["a"], 0), (arrays["a"][1:3], 12), (arrays["a"][2:3][0], 24), (arrays["b"], 256),
+        (arrays["b"][1:], 264), (arrays["a"].reshape(2, 6)[1:], 24),
+    ):  # fmt: skip
+        found = on_device(array)
+        assert found is not None and found[0] is device and found[1] == begin
+
+
+def test_anything_else_is_not_known_there() -> None:
+    cuda: Any = HostMemory()
+    slots, size = laid_out([("a", (4, 3), FLOAT)])
+    array = Pages(cuda).lease(size).arrays(slots)["a"]
+    for other in (
+        np.zeros(3),
+        np.zeros((4, 3))[1:],
+        array.copy(),
+        array[:, 1:],
+        array.T,
+        array + 1,
+    ):
+        assert on_device(other) is None
+
+
+def test_memory_is_given_back_when_nobody_holds_it() -> None:
+    freed: list[str] = []
+    memory = Memory(4096, 10, free=lambda: freed.append("memory"))
+    stream = Held(7, freed.append)
+    del memory, stream
+    assert freed == ["memory", 7]

@@ -1,0 +1,109 @@
+"""What is recorded of what networks are given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tracker_ros.errors import DataError, ModelError
+from tracker_ros.models.card import read_card
+from tracker_ros.sot.samples import Clip, clips_of, drawn_clips, record_samples, samples_of
+
+CARD = read_card("siamfc_small")
+
+
+def write_pictures(folder: Path, count: int, *, size: tuple[int, int] = (90, 120)) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        cv2.imwrite(str(folder / f"{number:03}.png"), rng.integers(0, 255, (*size, 3), np.uint8))
+    return folder
+
+
+def test_every_graph_of_a_model_gets_as_many_inputs_as_were_asked_for() -> None:
+    samples = record_samples(CARD, count=4)
+    assert {role: len(found) for role, found in samples.items()} == {
+        "template": 4, "search": 4, "match": 4,
+    }  # fmt: skip
+    shapes = {name: value.shape for name, value in samples["match"][0].items()}
+    assert shapes == {"kernel_0": (1, 128, 6, 6), "feature_0": (3, 128, 22, 22)}
+    assert all(value.dtype == np.float32 for each in samples["match"] for value in each.values())
+
+
+def test_of_a_graph_that_takes_batches_a_sample_is_one_row() -> None:
+    shapes = {each["search"].shape for each in record_samples(CARD, count=3)["search"]}
+    assert shapes == {(1, 3, 255, 255)}
+
+
+def test_samples_are_copies_and_no_two_are_alike() -> None:
+    search = [each["search"] for each in record_samples(CARD, count=4)["search"]]
+    assert all(value.base is None for value in search)
+    assert len({value.tobytes() for value in search}) == len(search)
+
+
+def test_the_same_samples_every_time() -> None:
+    first, second = (record_samples(CARD, count=2) for _ in range(2))
+    for role, samples in first.items():
+        for one, other in zip(samples, second[role], strict=True):
+            assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_a_drawn_thing_moves_inside_the_picture_and_can_be_told_from_the_ground() -> None:
+    clips = list(drawn_clips(12))
+    assert len(clips) == 12
+    for clip in clips:
+        height, width = clip.pictures[0].shape[:2]
+        assert clip.box.clipped(width, height) == clip.box
+        first, second, third = (picture.astype(int) for picture in clip.pictures)
+        assert first.shape == second.shape == third.shape and clip.pictures[0].dtype == np.uint8
+        assert np.abs(first - second).mean() > 1 and np.abs(second - third).mean() > 1
+    means = [float(clip.pictures[0].mean()) for clip in clips]
+    assert max(means) - min(means) > 60, "dark and bright ones"
+
+
+def test_somebodys_pictures_are_followed_in_the_order_of_their_names(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "frames", 6)
+    clips = list(clips_of(folder, 3))
+    read = [cv2.imread(str(folder / f"{number:03}.png")) for number in range(6)]
+    for clip, start in zip(clips, (0, 2, 4), strict=True):
+        assert np.array_equal(clip.pictures[0], read[start])
+        assert np.array_equal(clip.pictures[2], read[start + 1])
+        assert (clip.box.cx, clip.box.cy) == (60, 45)
+    samples = record_samples(CARD, pictures=folder, count=3)
+    assert {len(found) for found in samples.values()} == {3}
+
+
+def test_pictures_of_several_sizes_and_files_that_are_none_are_fine(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "mixed", 2)
+    cv2.imwrite(str(folder / "other.jpg"), np.zeros((50, 70, 3), np.uint8))
+    (folder / "cut.png").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("not one either")
+    sizes = [[picture.shape[:2] for picture in clip.pictures] for clip in clips_of(folder, 8)]
+    assert sizes == [[(90, 120)] * 3, [(90, 120)] * 3, [(50, 70)] * 3]
+
+
+def test_a_folder_without_pictures_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"{tmp_path} holds no picture.*name a folder"):
+        record_samples(CARD, pictures=tmp_path)
+    with pytest.raises(DataError, match=r"cannot be listed.*missing"):
+        record_samples(CARD, pictures=tmp_path / "missing")
+
+
+def test_clips_of_the_callers_own_are_recorded() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    (clip,) = drawn_clips(1)
+    own = Clip((picture, picture, picture), clip.box.clipped(100, 80))
+    own = own._replace(box=replace(own.box, x=40, y=30, w=50, h=40))
+    samples = samples_of(CARD, [own], count=16)
+    assert {role: len(found) for role, found in samples.items()} == {
+        "template": 1, "search": 4, "match": 4,
+    }  # fmt: skip
+
+
+def test_a_card_that_no_tracker_follows_one_target_with_is_refused() -> None:
+    with pytest.raises(ModelError, match="asks for the tracker 'famnet'"):
+        record_samples(read_card("famnet_alexnet_small"))

@@ -1,0 +1,161 @@
+"""Passes through a TensorRT engine, for the numbers of rows that one of its profiles is for.
+
+One stream, and memory that is taken once: for the most rows. A pass of as many rows as the one
+before it is replayed as a CUDA graph, which costs the launch of one kernel instead of a hundred.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracker_ros.engines.buffers import Pages, Slot, laid_out, on_device
+from tracker_ros.engines.cuda import MIB, Cuda, Held
+from tracker_ros.engines.engine import Array, Tensor
+from tracker_ros.engines.tensorrt_module import WORDS
+from tracker_ros.errors import EngineError
+
+PASSES_BEFORE_GRAPH = 2
+"""The first pass of a new shape settles what TensorRT does with it; a graph records what is
+settled, and one that is never replayed is not worth its recording."""
+
+_log = logging.getLogger("tracker_ros.engines")
+
+
+class Execution:
+    """One execution context, with its buffers. Not thread-safe."""
+
+    def __init__(
+        self, engine: Any, cuda: Cuda, pages: Pages, *,
+        inputs: Sequence[Tensor], outputs: Sequence[Tensor], profile: int, most_rows: int,
+        graphs: bool = True,
+    ) -> None:  # fmt: skip
+        """Make a context of the tensorrt engine for up to `most_rows` rows of `profile`.
+
+        graphs: replay passes as CUDA graphs. Raises EngineError when the memory does not suffice.
+        """
+        self._given, self._found, self._cuda, self._pages = inputs, outputs, cuda, pages
+        self._graphs = graphs
+        self._stream = cuda.stream()
+        self._handle = cuda.handle(self._stream)
+        mark = WORDS.mark()
+        self._context = engine.create_execution_context()
+        if self._context is None:
+            free, total = cuda.free_memory()
+            raise EngineError(
+                f"no memory on the GPU to run an engine in ({free // MIB} of {total // MIB} MiB "
+                "are free): end other programs on it, lower most_rows, or take a smaller model; "
+                f"TensorRT says: {WORDS.since(mark) or 'nothing'}"
+            )
+        if self._context.active_optimization_profile != profile:
+            # Up to TensorRT 8 a profile is of one context only, and the first gets profile 0.
+            self._context.set_optimization_profile_async(profile, self._handle)
+        self._rows, self._passes = 0, 0
+        self._graph: Held | None = None
+        self._inputs: tuple[Slot, ...] = ()
+        self._outputs: tuple[Slot, ...] = ()
+        self._input_size = self._output_size = 0
+        self._resize(most_rows)
+        size = max(self._input_size, 1)
+        self._written = cuda.pinned(size)
+        self._inputs_there = cuda.on_device(size)
+        self._outputs_there = cuda.on_device(max(self._output_size, 1))
+        self._views: dict[str, Array] = {}
+        self._bind()
+
+    def run(self, inputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
+        """Every output by name, in arrays that belong to the caller and cannot be written.
+
+        rows: of the inputs whose first axis is free. Raises EngineError when the device fails.
+        """
+        if rows != self._rows:
+            self._resize(rows)
+            self._bind()
+        self._take(inputs)
+        self._compute()
+        cuda, stream, size = self._cuda, self._stream, self._output_size
+        lease = self._pages.lease(size)
+        cuda.copy(lease.page.host, self._outputs_there, size, stream)
+        cuda.copy(lease.page.device, self._outputs_there, size, stream)
+        cuda.wait(stream)
+        return lease.arrays(self._outputs)
+
+    def _resize(self, rows: int) -> None:
+        """Lay inputs and outputs out for so many rows."""
+        context = self._context
+        for tensor in self._given:
+            shape = tuple(rows if side is None else side for side in tensor.shape)
+            if None in tensor.shape and not context.set_input_shape(tensor.name, shape):
+                raise EngineError(f"TensorRT refuses {shape} for its input {tensor}")
+        self._inputs, self._input_size = self._lay(self._given)
+        self._outputs, self._output_size = self._lay(self._found)
+        self._rows, self._passes, self._graph = rows, 0, None
+
+    def _lay(self, tensors: Sequence[Tensor]) -> tuple[tuple[Slot, ...], int]:
+        shapes = [tuple(self._context.get_tensor_shape(tensor.name)) for tensor in tensors]
+        for tensor, shape in zip(tensors, shapes, strict=True):
+            if min(shape, default=0) < 0:
+                raise EngineError(
+                    f"the shape of the output {tensor} depends on what is computed, which this "
+                    "engine cannot be run with; cut the graph before that operator"
+                )
+        types = [np.dtype(tensor.dtype) for tensor in tensors]
+        names = [tensor.name for tensor in tensors]
+        return laid_out(zip(names, shapes, types, strict=True))
+
+    def _bind(self) -> None:
+        """Tell TensorRT where the tensors are; they lie elsewhere for another number of rows."""
+        context, block = self._context, self._written.bytes()
+        for slots, there in (
+            (self._inputs, self._inputs_there), (self._outputs, self._outputs_there),
+        ):  # fmt: skip
+            for slot in slots:
+                context.set_tensor_address(slot.name, there.address + slot.offset)
+        self._views = {slot.name: slot.within(block) for slot in self._inputs}
+
+    def _take(self, inputs: Mapping[str, Array]) -> None:
+        """Put the inputs onto the device."""
+        cuda, stream, there = self._cuda, self._stream, self._inputs_there
+        written = []
+        for slot in self._inputs:
+            array = inputs[slot.name]
+            known = on_device(array) if array.dtype == slot.dtype else None
+            if known is None:
+                np.copyto(self._views[slot.name], array, casting="same_kind")
+                written.append(slot)
+            else:
+                memory, begin = known
+                cuda.copy(there, memory, slot.size, stream, to=slot.offset, begin=begin)
+        if len(written) == len(self._inputs):
+            return cuda.copy(there, self._written, self._input_size, stream)
+        for slot in written:
+            begin = slot.offset
+            cuda.copy(there, self._written, slot.size, stream, to=begin, begin=begin)
+
+    def _compute(self) -> None:
+        if self._graph is not None:
+            return self._cuda.launch(self._graph, self._stream)
+        self._enqueue()
+        self._passes += 1
+        if self._graphs and self._passes == PASSES_BEFORE_GRAPH:
+            self._graph = self._recorded()
+
+    def _enqueue(self) -> None:
+        mark = WORDS.mark()
+        if not self._context.execute_async_v3(self._handle):
+            self._cuda.wait(self._stream)  # raises what the device says, if it is the device
+            raise EngineError(
+                f"TensorRT could not run its engine: {WORDS.since(mark) or 'it does not say why'}; "
+                "configure the node again; if it happens again, remove the engine's cache"
+            )
+
+    def _recorded(self) -> Held | None:
+        try:
+            return self._cuda.record(self._enqueue, self._stream)
+        except EngineError as error:  # an engine with a layer that cannot be: slower, not wrong
+            _log.info("passes are launched kernel by kernel, no CUDA graph: %s", error)
+            self._graphs = False
+            return None
