@@ -26,7 +26,7 @@ ROOMS = {
     "pipeline": 5,
     **dict.fromkeys(("training", "demo", "replay", "zoo", "operator"), 6),
     "nodes": 7,
-    "bench": 8,
+    **dict.fromkeys(("bench", "doctor"), 8),
     "cli": 9,
 }
 """Rooms and words by height: imports point down, or stay within a room."""

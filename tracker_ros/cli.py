@@ -34,6 +34,7 @@ COMMANDS = (
     Command("data", "tracker_ros.training.data_command", "check, prepare, show training data"),
     Command("train", "tracker_ros.training.command", "train a network (needs torch)"),
     Command("calibrate", "tracker_ros.training.calibrate_command", "when a target is called lost"),
+    Command("doctor", "tracker_ros.doctor.command", "what this machine has; known troubles"),
     Command("sot", "tracker_ros.nodes.sot_node", "the node that follows a target"),
     Command("mot", "tracker_ros.nodes.mot_node", "the node that gives detections identities"),
     Command("detector", "tracker_ros.nodes.detector_node", "the node that detects objects"),
