@@ -66,6 +66,37 @@ def generate_launch_description() -> LaunchDescription:
                 description=f"path of a model card (.yaml) for famnet; {UNSET}",
             ),
             DeclareLaunchArgument(
+                "backend",
+                default_value="",
+                choices=["", "auto", "tensorrt", "onnxruntime"],
+                description=f"what runs the networks; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "precision",
+                default_value="",
+                choices=["", "auto", "fp32", "fp16", "int8"],
+                description=f"that TensorRT computes in; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "engine_cache",
+                default_value="",
+                description=f"folder that engines of TensorRT are kept in; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "engine_wait",
+                default_value="",
+                choices=switch,
+                description="wait until the engines of TensorRT are built, in place of tracking "
+                f"on ONNX Runtime meanwhile; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "build_only",
+                default_value="",
+                choices=switch,
+                description="true: build the engines of TensorRT and end; nothing else is started; "
+                f"{UNSET}",
+            ),
+            DeclareLaunchArgument(
                 "params_file",
                 default_value=PathJoinSubstitution([share, "config", "mot.yaml"]),
                 description="YAML file of ROS parameters; the arguments here override it",
@@ -152,12 +183,14 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             actions.append(SetEnvironmentVariable(name, profile))
 
     overrides: dict[str, str | bool] = {}
-    for name in ("tracker", "model"):
+    for name in ("tracker", "model", "backend", "precision", "engine_cache"):
         if value(name):
             overrides[name] = value(name)
     use_sim_time = value("use_sim_time") or ("true" if value("bag") else "")
     switches = {"use_sim_time": use_sim_time, "autostart": value("autostart")}
-    for name, switch in switches.items():
+    engines = {name: value(name) for name in ("engine_wait", "build_only")}
+    only_build = value("build_only") == "true"
+    for name, switch in {**switches, **engines}.items():
         if switch:
             overrides[name] = switch == "true"
     detector = value("detector") or ("none" if value("detections") else "hog")
@@ -172,22 +205,26 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             parameters=[value("params_file"), *([overrides] if overrides else [])],
             output="screen",
             ros_arguments=["--log-level", value("log_level")],
-            respawn=value("respawn") == "true",
+            respawn=value("respawn") == "true" and not only_build,
             respawn_delay=2.0,
         )
     )
     # Every argument of theirs is given: one that is not would be taken from this file's.
     shared = ("namespace", "image", "log_level", "respawn")
     common = {**{name: value(name) for name in shared}, **switches}
-    if detector != "none":
+    if detector != "none" and not only_build:
         others = {"detector": detector, "model": value("detector_model")}
         params = {"params_file": str(share / "config" / "detector.yaml")}
         actions.append(include(share, "detector.launch.py", {**common, **others, **params}))
     if value("sot") == "true":
         others = {"tracker": "", "model": "", "camera": "", "bag": "", "detections": "mot/tracks"}
         others |= {"click": value("click"), "operator": "false", "operator_address": ""}
+        others |= {name: value(name) for name in ("backend", "precision", "engine_cache")}
+        others |= engines
         params = {"params_file": str(share / "config" / "sot.yaml")}
         actions.append(include(share, "sot.launch.py", {**common, **others, **params}))
+    if only_build:
+        return actions
     if value("operator") == "true":
         page = {"detections": value("detections") or own, "port": ""}
         page |= {"address": value("operator_address"), "use_sim_time": use_sim_time}

@@ -57,6 +57,37 @@ def generate_launch_description() -> LaunchDescription:
                 description=f"name of a model card, or the path of a .yaml; {UNSET}",
             ),
             DeclareLaunchArgument(
+                "backend",
+                default_value="",
+                choices=["", "auto", "tensorrt", "onnxruntime", "torch"],
+                description=f"what runs the networks; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "precision",
+                default_value="",
+                choices=["", "auto", "fp32", "fp16", "int8"],
+                description=f"that TensorRT computes in; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "engine_cache",
+                default_value="",
+                description=f"folder that engines of TensorRT are kept in; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "engine_wait",
+                default_value="",
+                choices=switch,
+                description="wait until the engines of TensorRT are built, in place of tracking "
+                f"on ONNX Runtime meanwhile; {UNSET}",
+            ),
+            DeclareLaunchArgument(
+                "build_only",
+                default_value="",
+                choices=switch,
+                description="true: build the engines of TensorRT and end; nothing else is started; "
+                f"{UNSET}",
+            ),
+            DeclareLaunchArgument(
                 "params_file",
                 default_value=PathJoinSubstitution([share, "config", "sot.yaml"]),
                 description="YAML file of ROS parameters; the arguments here override it",
@@ -141,12 +172,14 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             actions.append(SetEnvironmentVariable(name, f"{share}/config/fastdds_shm.xml"))
 
     overrides: dict[str, str | bool] = {}
-    for name in ("tracker", "model"):
+    for name in ("tracker", "model", "backend", "precision", "engine_cache"):
         if value(name):
             overrides[name] = value(name)
     use_sim_time = value("use_sim_time") or ("true" if value("bag") else "")
     switches = {"use_sim_time": use_sim_time, "autostart": value("autostart")}
-    for name, switch in switches.items():
+    engines = {name: value(name) for name in ("engine_wait", "build_only")}
+    only_build = value("build_only") == "true"
+    for name, switch in {**switches, **engines}.items():
         if switch:
             overrides[name] = switch == "true"
     shared = {
@@ -165,11 +198,13 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             executable="sot_node",
             name="sot",
             parameters=[value("params_file"), *([overrides] if overrides else [])],
-            respawn=value("respawn") == "true",
+            respawn=value("respawn") == "true" and not only_build,
             respawn_delay=2.0,
             **shared,
         )
     )
+    if only_build:
+        return actions
     if value("camera") == "scene":
         actions.append(
             Node(executable="camera_node", name="camera", arguments=["--loop"], **shared)

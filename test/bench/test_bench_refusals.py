@@ -10,11 +10,15 @@ import pytest
 
 from tracker_ros.bench.entrants import default_trackers
 from tracker_ros.cli import main
+from tracker_ros.engines.devices import why_not
 from tracker_ros.models.card import MODELS, read_card
 from tracker_ros.sot import DEFAULT_MODELS, TRACKERS
 
 TO_IMPORT = [n for n in TRACKERS if not read_card(str(MODELS / f"{DEFAULT_MODELS[n]}.yaml")).files]
 """Trackers of which the package has no weights."""
+
+
+NO_GPU = pytest.mark.skipif(why_not() == "", reason="this machine can use TensorRT")
 
 
 def write_images(folder: Path) -> None:
@@ -32,8 +36,9 @@ def write_images(folder: Path) -> None:
         (["--tracker", "mine.yaml"], "mine.yaml does not exist"),
         (["--tracker", "kcf", "kcf"], "'kcf' is named twice|kcf: it is named twice"),
         (["--backend", "abacus"], "no backend 'abacus'; there are auto"),
-        (["--backend", "auto", "onnxruntime"], "'onnxruntime' is named twice"),
-        (["--backend", "torch", "--tracker", "sort"], "sort: its networks run on onnxruntime only"),
+        (["--backend", "onnxruntime", "onnxruntime"], "'onnxruntime' is named twice"),
+        pytest.param(["--backend", "tensorrt"], f"backend tensorrt: {why_not()}", marks=NO_GPU),
+        (["--backend", "torch", "--tracker", "sort"], "sort: its networks do not run on torch"),
         (["--backend", "torch", "--tracker", "siamfc"], "'siamfc_small' has no weights for torch"),
         (["--tracker", "nanotrack"], "--nanotrack DIR"),
         (["--nanotrack", "/nowhere"], "add --against opencv"),

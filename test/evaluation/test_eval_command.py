@@ -12,6 +12,7 @@ import yaml
 from films import true_lines, write_sequence
 
 from tracker_ros.cli import main
+from tracker_ros.engines.devices import why_not
 from tracker_ros.models.card import MODELS, card_names
 from tracker_ros.sot import DEFAULT_MODELS, TRACKERS, trackers_with_weights
 
@@ -151,6 +152,14 @@ def test_what_runs_the_networks_can_be_chosen(
     assert "'siamfc_small' has no weights for torch" in line
     line = refusal(capsys, "--results", str(data), "--truth", str(data), "--backend", "torch")
     assert "leave out --results or --backend" in line
+
+
+@pytest.mark.skipif(why_not() == "", reason="this machine can use TensorRT")
+def test_tensorrt_that_cannot_be_used_is_refused_with_the_reason(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refusal(capsys, "--data", str(data), "--backend", "tensorrt")
+    assert line == f"error: backend tensorrt: {why_not()}\n"
 
 
 def test_a_card_that_is_not_there_is_refused(

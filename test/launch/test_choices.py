@@ -5,6 +5,11 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
+from tracker_ros.pipeline.mot_parameters import CHOICES as MOT_CHOICES
+from tracker_ros.pipeline.parameters import Choices
+from tracker_ros.pipeline.sot_parameters import CHOICES as SOT_CHOICES
 from tracker_ros.sot import TRACKERS
 
 LAUNCH = Path(__file__).parents[2] / "launch"
@@ -25,3 +30,15 @@ def test_every_single_object_tracker_can_be_chosen_at_launch() -> None:
     as_the_file_has_it, *choices = choices_of("sot.launch.py", "tracker")
     assert as_the_file_has_it == ""
     assert sorted(choices) == sorted(TRACKERS)
+
+
+@pytest.mark.parametrize(
+    ("file", "backends"), [("sot.launch.py", SOT_CHOICES), ("mot.launch.py", MOT_CHOICES)]
+)
+@pytest.mark.parametrize("name", ["backend", "precision"])
+def test_every_backend_and_precision_can_be_chosen_at_launch(
+    file: str, backends: Choices, name: str
+) -> None:
+    as_the_file_has_it, *choices = choices_of(file, name)
+    assert as_the_file_has_it == ""
+    assert sorted(choices) == sorted(backends[name])

@@ -77,6 +77,7 @@ def ros_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             patch.setenv("ROS_LOCALHOST_ONLY", "1")
         else:
             patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")  # the same engines on every machine
         patch.setenv("ROS_LOG_DIR", str(tmp_path_factory.mktemp("ros_log")))
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
         for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):

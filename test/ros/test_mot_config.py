@@ -24,6 +24,7 @@ from tracker_ros.pipeline.mot_parameters import (
 )
 from tracker_ros.pipeline.mot_worker import Wanted
 from tracker_ros.pipeline.pairing import Timing
+from tracker_ros.sot.backends import EngineChoice
 
 FILE = Path(__file__).parents[2] / "config" / "mot.yaml"
 
@@ -98,10 +99,10 @@ def test_a_class_can_have_settings_of_its_own(ros: Peer, tmp_path: Path) -> None
 def test_a_tracker_that_does_not_exist_is_refused_naming_those_that_do(ros: Peer) -> None:
     parameters, _ = read(ros, "-p", "tracker:=magic")
     with pytest.raises(ModelError, match="no multi-object tracker 'magic'; there are famnet"):
-        open_tracker(parameters)
+        open_tracker(parameters, EngineChoice())
 
 
 def test_a_model_for_a_tracker_that_has_none_is_refused(ros: Peer) -> None:
     parameters, _ = read(ros, "-p", "tracker:=sort", "-p", "model:=mine.yaml")
     with pytest.raises(ModelError, match="'sort' takes none"):
-        open_tracker(parameters)
+        open_tracker(parameters, EngineChoice())

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: ./run setup
 
 from safetensors.torch import save_file  # noqa: E402
 
+from tracker_ros.engines.network import Networks  # noqa: E402
 from tracker_ros.engines.onnx import OnnxEngine  # noqa: E402
 from tracker_ros.errors import DataError, ModelError  # noqa: E402
 from tracker_ros.geometry import Box  # noqa: E402
@@ -227,7 +228,7 @@ def test_the_tracker_solves_a_window_as_training_does(tmp_path: Path) -> None:
         )
         for k, slot in enumerate(drawn)
     ]  # fmt: skip
-    hypotheses, found = solve_values(FamnetModel(card, engines), slots)
+    hypotheses, found = solve_values(FamnetModel(card, Networks.of(engines)), slots)
     layer = hypotheses.layers[-1]
     counted = (layer.source > 0) | (layer.target > 0)
     assert found[-1][counted] == pytest.approx(expected.values.numpy(), abs=2e-3)

@@ -23,7 +23,7 @@ from tracker_ros.evaluation.options import (
 )
 from tracker_ros.mot.open import MULTI_TRACKERS
 from tracker_ros.sot import TRACKERS
-from tracker_ros.sot.backends import BACKENDS
+from tracker_ros.sot.backends import BACKENDS, ONNXRUNTIME, TENSORRT
 
 DESCRIPTION = f"""\
 Measure how long a frame takes, stage by stage: receive, decode, crop, network, post-processing and
@@ -72,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     what.add_argument(
         "--backend", nargs="+", default=["auto"], metavar="NAME",
-        help=f"what runs the networks: {', '.join(BACKENDS)}, or auto for {BACKENDS[0]} (default: "
-        "auto); several stand side by side",
+        help=f"what runs the networks: {', '.join(BACKENDS)}, or auto for {TENSORRT} where it can "
+        f"be used, else {ONNXRUNTIME} (default: auto); several stand side by side",
     )  # fmt: skip
     what.add_argument(
         "--untrained", type=not_negative, metavar="SEED",

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from tracker_ros.bench.stages import BareRunner, MotRunner, Runner, SotRunner, Words
+from tracker_ros.engines.upgrade import paced, to_stderr
 from tracker_ros.errors import ModelError
 from tracker_ros.evaluation.contestants import open_contestant
 from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS
@@ -15,7 +16,7 @@ from tracker_ros.models.card import MODELS, card_names, read_card
 from tracker_ros.mot import open_multi_tracker
 from tracker_ros.mot.open import MULTI_TRACKERS
 from tracker_ros.sot import TRACKERS, load_model, trackers_with_weights
-from tracker_ros.sot.backends import BACKENDS, chosen_backend
+from tracker_ros.sot.backends import TORCH, EngineChoice, chosen_backend
 
 OPENCV = "opencv"
 """The backend of OpenCV's own trackers."""
@@ -61,12 +62,11 @@ def choose(
 ) -> list[Choice]:
     """Every tracker on every backend that it can have.
 
-    Trackers of several objects have the first only. Raises ModelError when there is no such
-    tracker or backend, or one is named twice.
+    Raises ModelError when there is no such tracker or backend, one cannot be had or is named twice.
     """
     engines: list[str] = []
     for backend in backends:
-        engine = chosen_backend(backend)
+        engine, _ = chosen_backend(backend)
         if engine in engines:
             raise ModelError(f"--backend {backend}: '{engine}' is named twice")
         engines.append(engine)
@@ -87,9 +87,10 @@ def _backends_of(tracker: str, engines: Sequence[str]) -> list[str]:
         return [OPENCV]
     if not Choice(tracker, "").multi:
         return [*engines]
-    if BACKENDS[0] not in engines:
-        raise ModelError(f"--tracker {tracker}: its networks run on {BACKENDS[0]} only")
-    return [BACKENDS[0]]
+    theirs = [engine for engine in engines if engine != TORCH]
+    if not theirs:
+        raise ModelError(f"--tracker {tracker}: its networks do not run on {TORCH}")
+    return theirs[:1] if tracker == "sort" else theirs  # which has none
 
 
 def open_entrant(choice: Choice) -> Entrant:
@@ -100,7 +101,8 @@ def open_entrant(choice: Choice) -> Entrant:
     if choice.multi:
         if base in card_names():  # which multi-object trackers take as a path only
             name = f"{MODELS / base}.yaml{colon}{variants}"
-        open_one = partial(open_multi_tracker, name, threads=choice.threads)
+        engines = EngineChoice(choice.backend, choice.threads, tell=paced(to_stderr))
+        open_one = partial(open_multi_tracker, name, engines=engines)
         tracker = open_one()
         words = Words(shown, tracker.about, tracker.backend, tracker.precision)
         runner: Callable[[], Runner] = partial(MotRunner, open_one, words)
@@ -110,7 +112,7 @@ def open_entrant(choice: Choice) -> Entrant:
         words = Words(shown, contestant.about, OPENCV, "")
         runner = partial(BareRunner, contestant.new_tracker, words)
         return Entrant(choice, shown, contestant.about, OPENCV, "", runner)
-    model = load_model(name, threads=choice.threads, backend=choice.backend)
+    model = load_model(name, threads=choice.threads, backend=choice.backend, tell=paced(to_stderr))
     about = f"{model.model}, {model.backend} {model.precision}"
     runner = partial(SotRunner, model)
     return Entrant(choice, shown, about, model.backend, model.precision, runner)

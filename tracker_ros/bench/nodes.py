@@ -18,6 +18,7 @@ from tracker_ros.errors import DataError
 from tracker_ros.geometry import Box
 from tracker_ros.models.card import read_card
 from tracker_ros.sot import DEFAULT_MODELS
+from tracker_ros.sot.backends import AUTO
 
 PATIENCE = 90.0
 """Seconds for the node to load its model and for everybody to meet, beside the frames' time."""
@@ -40,6 +41,8 @@ class NodeTask:
     reliability: str
     """best_effort or reliable."""
     threads: int
+    backend: str = AUTO
+    """What runs the networks."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class NodeFigures:
     """What the probe measured. Times in milliseconds; ages and stages are the node's own words."""
 
     tracker: str
+    backend: str
     size: str
     targets: int
     rate: float
@@ -126,6 +130,7 @@ def measure_node(task: NodeTask) -> NodeFigures:
         found = json.loads(out.read_text())
     return NodeFigures(
         tracker=task.tracker if task.tracker in DEFAULT_MODELS else Path(task.tracker).stem,
+        backend=task.backend,
         size=f"{task.width}x{task.height}",
         targets=len(task.boxes),
         rate=task.rate,
@@ -141,6 +146,8 @@ def _parameters(task: NodeTask) -> list[str]:
         "model": str(card.folder / f"{card.name}.yaml"),
         "max_targets": len(task.boxes),
         "threads": task.threads,
+        "backend": task.backend,
+        "engine_wait": "true",
     }
     if task.tracker in DEFAULT_MODELS:
         del values["model"]

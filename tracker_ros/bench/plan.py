@@ -18,10 +18,14 @@ from tracker_ros.errors import DataError, ModelError
 from tracker_ros.evaluation.formats import load_sequences
 from tracker_ros.evaluation.opencv_trackers import NANOTRACK
 from tracker_ros.sot import TRACKERS
-from tracker_ros.sot.backends import BACKENDS
+from tracker_ros.sot.backends import ONNXRUNTIME, TENSORRT
 
 SIZE = (640, 480)
 """Of the scene, where none is asked for."""
+
+
+OF_NODES = (TENSORRT, ONNXRUNTIME)
+"""Backends that nodes are measured on."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,10 @@ def prepare(args: argparse.Namespace, folder: Path) -> Plan:
     entrants = [open_entrant(choice) for choice in choices]
     single = [entrant for entrant in entrants if not entrant.choice.multi]
     several = [entrant for entrant in entrants if entrant.choice.multi]
-    if args.node and all(entrant.backend != BACKENDS[0] for entrant in single):
+    if args.node and all(entrant.backend not in OF_NODES for entrant in single):
         raise ModelError(
-            f"--node runs single-object models of ours on {BACKENDS[0]}, and no --tracker is one"
+            f"--node runs single-object models of ours on {' or '.join(OF_NODES)}, and no "
+            "--tracker is one"
         )
     sizes = list(dict.fromkeys(args.size or [SIZE]))
     encodings = list(dict.fromkeys(args.encoding))
@@ -142,10 +147,10 @@ def _node_tasks(
         tasks += [
             NodeTask(
                 entrant.choice.tracker, width, height, tuple(boxes), args.frames, args.rate,
-                args.reliability, args.threads,
+                args.reliability, args.threads, entrant.backend,
             )
             for entrant in entrants
-            if entrant.backend == BACKENDS[0]
+            if entrant.backend in OF_NODES
         ]  # fmt: skip
     return tasks
 

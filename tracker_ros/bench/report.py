@@ -237,8 +237,8 @@ def _memory(memory: TrackerMemory | None) -> str:
 def node_table(figures: Sequence[NodeFigures]) -> str:
     """The figures of nodes, with a warning for each camera that could not keep its rate."""
     lines = [
-        ["tracker", "size", "camera", "targets", "latency", "p95", "of it network", "rest",
-         "frame age", "p95", "publish", "lost", "CPU", "MB"]
+        ["tracker", "backend", "size", "camera", "targets", "latency", "p95", "of it network",
+         "rest", "frame age", "p95", "publish", "lost", "CPU", "MB"]
     ]  # fmt: skip
     for f in figures:
         times = (f.latency_median, f.latency_p95, f.inference_median, f.rest_median,
@@ -246,7 +246,8 @@ def node_table(figures: Sequence[NodeFigures]) -> str:
         camera = f"{f.achieved_rate:.1f} of {f.rate:g} Hz {f.reliability}"
         lost = f"{f.lost} of {f.frames}"
         lines.append(
-            [f.tracker, f.size, camera, str(f.targets), *(f"{time:.1f}" for time in times), lost,
+            [f.tracker, f.backend, f.size, camera, str(f.targets),
+             *(f"{time:.1f}" for time in times), lost,
              f"{f.cpu_percent:.0f} %", f"{f.memory_mb:.0f}"]
         )  # fmt: skip
     warnings = [

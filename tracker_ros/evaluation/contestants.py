@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tracker_ros.engines.upgrade import paced, to_stderr
 from tracker_ros.errors import ModelError
 from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS, OpenCVTracker
 from tracker_ros.models.card import card_names
@@ -48,7 +49,7 @@ def open_contestant(
         raise ModelError(
             f"no tracker '{name}'; there are {', '.join(choices)}, or the path of a card (.yaml)"
         )
-    loaded = load_model(name, threads=threads, backend=backend)
+    loaded = load_model(name, threads=threads, backend=backend, tell=paced(to_stderr))
     return Contestant(
         name=loaded.model if is_path else name,
         about=f"{loaded.model}, {loaded.backend} {loaded.precision}",

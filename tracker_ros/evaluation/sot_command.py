@@ -29,7 +29,7 @@ from tracker_ros.evaluation.report import Conditions, TrackerResult, as_json, as
 from tracker_ros.evaluation.vot_multistart import MultiStartProtocol
 from tracker_ros.evaluation.vot_supervised import CHALLENGES, SupervisedProtocol
 from tracker_ros.sot import TRACKERS, trackers_with_weights
-from tracker_ros.sot.backends import AUTO, BACKENDS
+from tracker_ros.sot.backends import AUTO, BACKENDS, ONNXRUNTIME, TENSORRT
 
 PROTOCOLS = ("visible", "otb", "lasot", "got10k", "vot-supervised", "vot-multistart")
 
@@ -90,7 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend", choices=(AUTO, *BACKENDS), default=AUTO,
-        help=f"what runs the networks of ours (default: {AUTO}, which is {BACKENDS[0]})",
+        help=f"what runs the networks of ours (default: {AUTO}: {TENSORRT} where it can be used, "
+        f"else {ONNXRUNTIME})",
     )  # fmt: skip
     parser.add_argument(
         "--nanotrack", type=Path, metavar="DIR",

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tracker_ros.engines.engine import Engine
+from tracker_ros.engines.network import Network
 from tracker_ros.geometry import UInt8Image, mean_colour, square_crop
 
 Float32 = npt.NDArray[np.float32]
@@ -78,7 +78,7 @@ class Appearance:
     """Embeds candidates with the graphs of a model. Buffers are reused from frame to frame."""
 
     def __init__(
-        self, engines: Mapping[str, Engine], *, canvas: tuple[int, int], batch: int, crops: int,
+        self, networks: Mapping[str, Network], *, canvas: tuple[int, int], batch: int, crops: int,
         mode: str = "auto",
     ) -> None:  # fmt: skip
         """Take the graphs `frame`, `sample` and `crop`.
@@ -86,7 +86,7 @@ class Appearance:
         canvas: width and height of the frame graph's picture; batch: candidates of the sample
         graph; crops: of the crop graph.
         """
-        self._engines, self._canvas, self._batch, self._crops = engines, canvas, batch, crops
+        self._networks, self._canvas, self._batch, self._crops = networks, canvas, batch, crops
         self._mode = mode
         width, height = canvas
         self._frame = np.empty((1, 3, height + 2 * MARGIN, width + 2 * MARGIN), np.float32)
@@ -105,7 +105,7 @@ class Appearance:
 
     def _embed_from_frame(self, image: UInt8Image, boxes: Float64) -> tuple[Float32, Float32]:
         scale = fit_to_canvas(image, *self._canvas, mean_colour(image), self._frame)
-        features = self._engines["frame"].run({"frame": self._frame})["features"]
+        features = self._networks["frame"].run({"frame": self._frame})["features"]
         parts = []
         for start in range(0, len(boxes), self._batch):
             some = boxes[start : start + self._batch]
@@ -117,7 +117,7 @@ class Appearance:
                 "columns": np.pad(columns, pad),
                 "mask": np.pad(np.ones(len(some), np.float32), pad[0]),
             }
-            found = self._engines["sample"].run(inputs)
+            found = self._networks["sample"].run(inputs)
             parts.append((found["template"][: len(some)], found["search"][: len(some)]))
         return _joined(parts)
 
@@ -128,7 +128,7 @@ class Appearance:
             some = boxes[start : start + self._crops]
             for index, box in enumerate(some):
                 self._crop[index] = candidate_crop(image, box, fill).transpose(2, 0, 1)
-            found = self._engines["crop"].run({"crops": self._crop})
+            found = self._networks["crop"].run({"crops": self._crop})
             parts.append((found["template"][: len(some)], found["search"][: len(some)]))
         return _joined(parts)
 

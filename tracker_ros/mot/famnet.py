@@ -14,6 +14,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
+from tracker_ros.engines.upgrade import joined
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.mot.detections import Detection, pairwise_iou
 from tracker_ros.mot.model import FamnetModel
@@ -58,14 +59,31 @@ class FamnetTracker:
         self._recovery = Recovery(recoverer) if recoverer is not None else None
         helper = f", recovery by {recoverer.model}" if recoverer is not None else ", no recovery"
         how = "pairs alone" if pairwise else f"K={frames}"
-        self.backend, self.precision = model.backend, model.precision
-        engine = f"on {self.backend} {self.precision}"
-        self.about = f"{name}: {model.card.name} {engine}, {how}{helper}"
+        self._how = f"{how}{helper}"
+        parts = (model,) if recoverer is None else (model, recoverer)
+        self.parts = tuple(networks for part in parts for networks in part.parts)
+        self.upgrade = joined(part.upgrade for part in parts)
         self._targets: list[Target] = []
         self._last_id = 0
         self._first_frame = True
         self._usual_score = 0.0
         """Running mean of what believed targets are detected with."""
+
+    @property
+    def about(self) -> str:
+        """What exactly runs, see MultiTracker."""
+        on = f"{self._model.card.name} on {self.backend} {self.precision}"
+        return f"{self.name}: {on}, {self._how}"
+
+    @property
+    def backend(self) -> str:
+        """What runs FAMNet's networks now."""
+        return self._model.backend
+
+    @property
+    def precision(self) -> str:
+        """The precision that they are computed in now."""
+        return self._model.precision
 
     def update(
         self, image: UInt8Image | None, detections: Sequence[Detection], time: float

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tracker_ros.engines.engine import Engine
-from tracker_ros.engines.onnx import OnnxEngine
+from tracker_ros.engines.network import Networks
+from tracker_ros.engines.upgrade import Upgrade
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import Card, read_card
 from tracker_ros.mot.affinity import FAR
 from tracker_ros.mot.appearance import Appearance
+from tracker_ros.sot.backends import EngineChoice
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -26,14 +27,19 @@ DEFAULT_MODEL = "famnet_alexnet_small"
 class FamnetModel:
     """The network as the tracker sees it: embeddings, logits and three constants."""
 
-    def __init__(self, card: Card, engines: Mapping[str, Engine], *, mode: str = "auto") -> None:
-        """Raises ModelError when the card lacks a value."""
-        self.card, self._engines = card, engines
+    def __init__(
+        self, card: Card, networks: Networks, *, mode: str = "auto", upgrade: Upgrade | None = None
+    ) -> None:
+        """Raises ModelError when the card lacks a value.
+
+        upgrade: engines that the networks may get while it tracks; not begun yet.
+        """
+        self.card, self.networks, self.upgrade = card, networks, upgrade
         network = card.network
         try:
             width, height = network["canvas"]
             self.appearance = Appearance(
-                engines, canvas=(int(width), int(height)), batch=int(network["candidates"]),
+                networks, canvas=(int(width), int(height)), batch=int(network["candidates"]),
                 crops=int(network["crops"]), mode=mode,
             )  # fmt: skip
             self._pairs, self._triples = int(network["pairs"]), int(network["triples"])
@@ -46,13 +52,18 @@ class FamnetModel:
 
     @property
     def backend(self) -> str:
-        """What runs the network."""
-        return self._engines["crop"].backend
+        """What runs the networks now."""
+        return self.networks.backend
 
     @property
     def precision(self) -> str:
-        """The precision the network is computed in."""
-        return self._engines["crop"].precision
+        """The precision that they are computed in now."""
+        return self.networks.precision
+
+    @property
+    def parts(self) -> tuple[Networks, ...]:
+        """The networks that change their engines together."""
+        return (self.networks,)
 
     def pair_logits(
         self, template: Float32, search: Float32, figures: Float32, seen: Float32
@@ -74,7 +85,7 @@ class FamnetModel:
             mask = np.zeros(size, np.float32)
             mask[: stop - start] = 1
             padded = {name: _padded(part[start:stop], size) for name, part in inputs.items()}
-            found = self._engines[graph].run({**padded, "mask": mask})["logits"]
+            found = self.networks[graph].run({**padded, "mask": mask})["logits"]
             logits[start:stop] = found[: stop - start]
         return logits
 
@@ -97,16 +108,27 @@ def skip_figure(logits: Float64) -> Float64:
     return np.asarray(np.clip(logits / 4, -FAR, FAR))
 
 
-def load_famnet(name: str = DEFAULT_MODEL, *, threads: int = 0, mode: str = "auto") -> FamnetModel:
-    """Load a model by the name or path of its card. Raises ModelError."""
+def load_famnet(
+    name: str = DEFAULT_MODEL, *, mode: str = "auto", engines: EngineChoice | None = None
+) -> FamnetModel:
+    """Load a model by the name or path of its card. Raises ModelError.
+
+    engines: what shall run its networks; None: ONNX Runtime.
+    """
     card = read_card(name)
     if card.tracker != "famnet":
         raise ModelError(
             f"model '{card.name}' is of the tracker {card.tracker}, which follows one target; "
             f"multi-object tracking needs a famnet model, as {DEFAULT_MODEL}"
         )
-    engines = {role: OnnxEngine(card.graph(role), threads=threads) for role in GRAPHS}
-    return FamnetModel(card, engines, mode=mode)
+
+    def samples() -> Mapping[str, Any]:
+        from tracker_ros.mot.samples import record_famnet  # which needs this module
+
+        return record_famnet(card)
+
+    networks, upgrade = (engines or EngineChoice()).open(card, GRAPHS, samples)
+    return FamnetModel(card, networks, mode=mode, upgrade=upgrade)
 
 
 def stacked(parts: Sequence[Float32], width: int) -> Float32:

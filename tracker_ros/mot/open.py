@@ -9,7 +9,9 @@ from tracker_ros.mot.model import DEFAULT_MODEL, load_famnet
 from tracker_ros.mot.settings import Settings
 from tracker_ros.mot.sort import SortTracker
 from tracker_ros.mot.tracker import MultiTracker
-from tracker_ros.sot import TRACKERS, load_model
+from tracker_ros.sot import TRACKERS
+from tracker_ros.sot.backends import EngineChoice
+from tracker_ros.sot.model import open_model
 
 MULTI_TRACKERS = ("famnet", "hungarian", "sort")
 WINDOWS = (1, 4)
@@ -24,14 +26,16 @@ VARIANTS = {
 
 
 def open_multi_tracker(
-    name: str, *, threads: int = 0, settings: Settings | None = None
-) -> MultiTracker:
+    name: str, *, threads: int = 0, settings: Settings | None = None,
+    engines: EngineChoice | None = None,
+) -> MultiTracker:  # fmt: skip
     """A tracker without targets yet.
 
     name: famnet, hungarian (its pairwise affinity alone), sort, or the path of a model card;
     after a colon, variants: `famnet:k=3,recover=off`. threads: CPU threads of the networks, 0 for
-    the engine's choice. settings: how targets are managed; SORT has its own. Raises ModelError
-    when the card or a file of it is missing, damaged or does not fit, or a variant is none.
+    the engine's choice. settings: how targets are managed; SORT has its own. engines: what shall
+    run the networks, in place of ONNX Runtime with so many threads. Raises ModelError when the
+    card or a file of it is missing, damaged or does not fit, or a variant is none.
     """
     base, _, words = name.partition(":")
     if base == "sort":
@@ -54,9 +58,10 @@ def open_multi_tracker(
         limits = "1" if pairwise else f"{low} to {high}"
         raise ModelError(f"'{name}': k is '{frames}'; give {limits}")
     card = DEFAULT_MODEL if base in MULTI_TRACKERS else base
+    engines = engines or EngineChoice(threads=threads)
     return FamnetTracker(
-        load_famnet(card, threads=threads, mode=features),
-        None if recover == "off" else load_model(recover, threads=threads),
+        load_famnet(card, mode=features, engines=engines),
+        None if recover == "off" else open_model(recover, engines),
         frames=int(frames),
         pairwise=pairwise,
         settings=settings,

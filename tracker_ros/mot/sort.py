@@ -13,6 +13,8 @@ from time import perf_counter
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from tracker_ros.engines.network import Networks
+from tracker_ros.engines.upgrade import Upgrade
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.mot.detections import Detection, Float64, as_array, pairwise_iou
 from tracker_ros.track import Evidence, StageTimes, Track, TrackState
@@ -74,6 +76,8 @@ class SortTracker:
     name = "sort"
     about = "sort: Kalman filter and Hungarian method on overlaps; no image, no network"
     backend = precision = ""
+    parts: tuple[Networks, ...] = ()
+    upgrade: Upgrade | None = None
 
     def __init__(self, *, max_age: int = MAX_AGE) -> None:
         """max_age: frames without a detection after which a target ends."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from tracker_ros.engines.network import Networks
+from tracker_ros.engines.upgrade import Upgrade
 from tracker_ros.geometry import UInt8Image
 from tracker_ros.mot.detections import Detection
 from tracker_ros.track import StageTimes, Track, TrackState
@@ -19,14 +21,24 @@ class MultiTracker(Protocol):
 
     name: str
     """famnet, hungarian, sort."""
-    about: str
-    """What exactly runs: model, engine, precision."""
-    backend: str
-    """What runs the network: onnxruntime, ...; empty where there is none."""
-    precision: str
-    """That it computes in: fp32, ...; empty where there is none."""
     times: StageTimes
     """Of the last `update`."""
+    parts: tuple[Networks, ...]
+    """Its networks; () where there are none."""
+    upgrade: Upgrade | None
+    """Engines that they may get while it tracks; not begun yet."""
+
+    @property
+    def about(self) -> str:
+        """What exactly runs: model, engine, precision."""
+
+    @property
+    def backend(self) -> str:
+        """What runs the networks: onnxruntime, ...; empty where there are none."""
+
+    @property
+    def precision(self) -> str:
+        """That they compute in: fp32, ...; empty where there are none."""
 
     def update(
         self, image: UInt8Image | None, detections: Sequence[Detection], time: float

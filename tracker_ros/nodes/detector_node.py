@@ -16,6 +16,7 @@ from vision_msgs.msg import Detection2DArray
 from tracker_ros.detection.detector import Detector
 from tracker_ros.detection.hog import HogDetector
 from tracker_ros.detection.open import open_detector
+from tracker_ros.engines.build import Tell
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.detector_parameters import (
     AT_CONFIGURE,
@@ -29,8 +30,9 @@ from tracker_ros.nodes.loading import load_with_progress
 from tracker_ros.nodes.node_parameters import NodeParameters
 from tracker_ros.nodes.outputs import publisher, ros_messages
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
+from tracker_ros.nodes.starting import create_node
 from tracker_ros.nodes.subscription import Rate
-from tracker_ros.nodes.watching import WatchingNode, create_node
+from tracker_ros.nodes.watching import WatchingNode
 from tracker_ros.pipeline.detection_worker import Detected, DetectionWorker
 from tracker_ros.pipeline.frames import FrameHistory
 
@@ -96,13 +98,13 @@ class DetectorNode(WatchingNode[DetectorParameters, LoadedDetector, DetectionWor
         return SetParametersResult(successful=True)
 
     def _load(self, p: DetectorParameters, tell: Callable[[str], None]) -> LoadedDetector:
-        def load() -> Detector:
+        def load(_: Tell) -> Detector:
             return open_detector(
                 p.detector, model=p.model, classes=p.classes, layout=p.layout,
                 input_size=p.input_size, threads=p.threads, hog=p.hog, wanted=p.wanted,
             )  # fmt: skip
 
-        detector = load_with_progress(p.model or p.detector, load, tell)
+        detector = load_with_progress(p.model or p.detector, load, tell, self.context.ok)
         self.get_logger().info(f"{detector.model}: {detector.about}")
         return LoadedDetector(detector)
 
@@ -189,8 +191,8 @@ class DetectorNode(WatchingNode[DetectorParameters, LoadedDetector, DetectionWor
         return f"only names {', '.join(wrong)}, which this model has not; it has {shown}"
 
 
-def create() -> DetectorNode | None:
-    """Make the node and, with `autostart`, activate it; None when that fails."""
+def create() -> DetectorNode | int | None:
+    """Make the node and, with `autostart`, activate it; see `create_node`."""
     return create_node(DetectorNode, "detector")
 
 

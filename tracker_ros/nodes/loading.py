@@ -7,29 +7,69 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tracker_ros.engines.build import Progress, Tell
+from tracker_ros.engines.upgrade import GivenUpError
 from tracker_ros.errors import ModelError
+from tracker_ros.nodes.background import in_background
 
 T = TypeVar("T")
 
 
-def load_with_progress(name: str, load: Callable[[], T], tell: Callable[[str], None]) -> T:
-    """Load the model `name`, calling `tell` every second. Raises ModelError."""
+class Loading:
+    """What is being loaded, since when and how far."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._began = time.monotonic()
+        self._progress: Progress | None = None
+        self._given_up = threading.Event()
+
+    @property
+    def words(self) -> str:
+        """For the log and for diagnostics."""
+        at = self._progress
+        engines = "" if at is None else f", {at.done:.0%}: {at.words}"
+        return f"loading {self.name} for {time.monotonic() - self._began:.0f} s{engines}"
+
+    def tell(self, progress: Progress) -> None:
+        """It builds engines, and has come so far. Raises GivenUpError after `give_up`."""
+        if self._given_up.is_set():
+            raise GivenUpError(f"loading {self.name} was given up")
+        self._progress = progress
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more: a build goes no further than to its next progress."""
+        self._given_up.set()
+
+
+def load_with_progress(
+    name: str, load: Callable[[Tell], T], tell: Callable[[str], None],
+    wanted: Callable[[], bool] = lambda: True,
+) -> T:  # fmt: skip
+    """Load the model `name`, calling `tell` every second. Raises ModelError.
+
+    load: is given what to tell how far a build of engines is. wanted: whether anybody still waits;
+    where not, GivenUpError is raised within a second, and the loading goes on alone.
+    """
     outcome: list[T | Exception] = []
+    loading = Loading(name)
 
     def run() -> None:
         try:
-            outcome.append(load())
+            outcome.append(load(loading.tell))
         except Exception as error:  # raised again on the caller's thread
             outcome.append(error)
 
-    # Not a daemon: an interpreter that ends under a library that is loading aborts.
-    thread = threading.Thread(target=run, name="loading")
-    start = time.monotonic()
-    thread.start()
-    while thread.is_alive():
-        thread.join(1.0)
-        if thread.is_alive():
-            tell(f"loading {name} for {time.monotonic() - start:.0f} s")
+    thread = in_background("loading", run)
+    try:
+        while thread.is_alive():
+            thread.join(1.0)
+            if not wanted():
+                raise GivenUpError(f"loading {name} was given up")
+            if thread.is_alive():
+                tell(loading.words)
+    finally:
+        loading.give_up()
     loaded = outcome[0]
     if isinstance(loaded, ModelError):
         raise loaded

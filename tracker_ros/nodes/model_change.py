@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from tracker_ros.engines.build import Tell
+from tracker_ros.nodes.background import in_background
+from tracker_ros.nodes.loading import Loading
 from tracker_ros.nodes.process import InvalidHandle, RCLError
 
 
@@ -19,8 +21,7 @@ class ModelChange:
         self._done = done
         self._guard = node.create_guard_condition(self._on_guard)
         self._thread: threading.Thread | None = None
-        self._name, self._error = "", None  # type: str, Exception | None
-        self._began = 0.0
+        self._loading, self._error = Loading(""), None  # type: Loading, Exception | None
 
     @property
     def busy(self) -> bool:
@@ -29,29 +30,31 @@ class ModelChange:
 
     @property
     def words(self) -> str:
-        """What is being loaded, and for how long; empty while nothing is."""
-        seconds = time.monotonic() - self._began
-        return f"loading {self._name} for {seconds:.0f} s" if self.busy else ""
+        """What is being loaded, for how long and how far; empty while nothing is."""
+        return self._loading.words if self.busy else ""
 
-    def begin(self, name: str, work: Callable[[], None]) -> None:
-        """Do the work. Not while busy."""
+    def begin(self, name: str, work: Callable[[Tell], None]) -> None:
+        """Do the work, which is given what to tell its progress. Not while busy."""
+        loading = Loading(name)
 
         def run() -> None:
             try:
-                work()
+                work(loading.tell)
             except Exception as error:  # told on the executor's thread
                 self._error = error
             with suppress(RCLError, InvalidHandle):  # the node has left meanwhile
                 self._guard.trigger()
 
-        self._name, self._error, self._began = name, None, time.monotonic()
-        # Not a daemon: an interpreter that ends under a library that is loading aborts.
-        self._thread = threading.Thread(target=run, name="model change")
-        self._thread.start()
+        self._loading, self._error = loading, None
+        self._thread = in_background("model change", run)
+
+    def give_up(self) -> None:
+        """Nobody waits for the change any more; it ends with GivenUpError where it can."""
+        self._loading.give_up()
 
     def _on_guard(self) -> None:
         if self._thread is None:
             return
         self._thread.join()
         self._thread = None
-        self._done(self._name, self._error)
+        self._done(self._loading.name, self._error)

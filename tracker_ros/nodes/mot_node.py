@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from tracker_ros.engines.build import Tell
+from tracker_ros.mot.tracker import MultiTracker
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.detections_input import DetectionsInput
 from tracker_ros.nodes.diagnostics import Problems
@@ -22,12 +24,13 @@ from tracker_ros.nodes.mot_outputs import (
 from tracker_ros.nodes.node_parameters import NodeParameters, checker
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.services import WorkerServices
-from tracker_ros.nodes.watching import WatchingNode, create_node
-from tracker_ros.pipeline.camera_parameters import CAMERA_CHOICES
+from tracker_ros.nodes.starting import create_node
+from tracker_ros.nodes.upgrading import UpgradingNode
 from tracker_ros.pipeline.detection_messages import DetectionArray
 from tracker_ros.pipeline.frames import FrameHistory
 from tracker_ros.pipeline.intake import MotIntake
 from tracker_ros.pipeline.mot_parameters import (
+    CHOICES,
     MotParameters,
     declare_mot_parameters,
     manage,
@@ -37,26 +40,29 @@ from tracker_ros.pipeline.mot_parameters import (
 from tracker_ros.pipeline.mot_tracker import RunningTracker
 from tracker_ros.pipeline.mot_worker import MotAnswer, MotWorker, Names
 from tracker_ros.pipeline.pairing import Kind
+from tracker_ros.sot.backends import TENSORRT_ENGINES, Accelerator
 from tracker_ros.track import Track
 
 
-class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
+class MotNode(UpgradingNode[MotParameters, RunningTracker, MotWorker]):
     """Publishes a detector's boxes under lasting identities, recovered where it missed."""
 
     image_depth = 5  # every image is answered, not the newest alone
 
-    def __init__(self) -> None:
+    def __init__(self, accelerator: Accelerator = TENSORRT_ENGINES) -> None:
+        """accelerator: what builds engines; what the backend `tensorrt` stands for."""
         self._detections: DetectionsInput | None = None
-        super().__init__("mot")
+        super().__init__("mot", accelerator)
 
     def _declare(self) -> None:
         declare_mot_parameters(NodeParameters(self))
-        self.add_on_set_parameters_callback(checker(CAMERA_CHOICES))
+        self.add_on_set_parameters_callback(checker(CHOICES))
 
     def _read(self) -> MotParameters:
         return read_mot_parameters(NodeParameters(self))
 
     def _prepare(self) -> None:
+        super()._prepare()
         self._outputs = MotOutputs(self)
         self._names = Names(self._settings.id_prefix)
         self._refusals = Problems(self.get_logger())
@@ -65,7 +71,11 @@ class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
 
     def _load(self, parameters: MotParameters, tell: Callable[[str], None]) -> RunningTracker:
         name = parameters.model or parameters.tracker
-        tracker = load_with_progress(name, lambda: open_tracker(parameters), tell)
+
+        def load(told: Tell) -> MultiTracker:
+            return open_tracker(parameters, self._choice(parameters, told))
+
+        tracker = load_with_progress(name, load, tell, self.context.ok)
         self._names.begin()
         return RunningTracker(tracker)
 
@@ -153,6 +163,7 @@ class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
                 f"{name}: images", self._camera, self._counters, self._rejections,
                 self._settings.camera_rate, last,
             ),
+            self._engines_status(name),
             detections_status(
                 f"{name}: detections", self._detections, self._detection_counters, self._refusals
             ),
@@ -160,8 +171,8 @@ class MotNode(WatchingNode[MotParameters, RunningTracker, MotWorker]):
         ]  # fmt: skip
 
 
-def create() -> MotNode | None:
-    """Make the node and, with `autostart`, activate it; None when that fails."""
+def create() -> MotNode | int | None:
+    """Make the node and, with `autostart`, activate it; see `create_node`."""
     return create_node(MotNode, "mot")
 
 

@@ -17,6 +17,8 @@ from rclpy.exceptions import NotInitializedException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from tracker_ros.nodes.background import leave
+
 RCLError = rclpy_implementation.RCLError
 """Also what publishing raises when a signal has shut ROS down a moment before."""
 InvalidHandle = rclpy_implementation.InvalidHandle
@@ -73,9 +75,14 @@ def find_profile() -> Path | None:
 def run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
     """Create a node, spin it until SIGINT or SIGTERM, and destroy it; returns the exit code.
 
-    `create` returns the node, or None when it has said in the log why there is none: exit
-    code 1. A second SIGINT a moment after the first, which launchers send, changes nothing.
+    `create` returns the node, or None when it has said in the log why there is none: exit code 1;
+    or the exit code itself, where nothing is left to do. A second SIGINT a moment after the first,
+    which launchers send, changes nothing.
     """
+    return leave(_run_node(create, arguments))
+
+
+def _run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
     prepare_process()
     try:
         rclpy.init(args=arguments)
@@ -85,9 +92,12 @@ def run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
     node = None
     try:
         executor = SingleThreadedExecutor()
-        node = create()
-        if node is None:
+        made = create()
+        if isinstance(made, int):
+            return made
+        if made is None:
             return 1 if rclpy.ok() else 0
+        node = made
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):

@@ -13,6 +13,8 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from tracker_ros.engines.build import Tell
+from tracker_ros.engines.upgrade import GivenUpError
 from tracker_ros.errors import ModelError, TargetError
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.click_input import ClickInput
@@ -23,7 +25,8 @@ from tracker_ros.nodes.node_parameters import NodeParameters, checker
 from tracker_ros.nodes.outputs import Outputs
 from tracker_ros.nodes.process import add_ros_arguments, ros_arguments, run_node
 from tracker_ros.nodes.services import TargetServices
-from tracker_ros.nodes.watching import WatchingNode, create_node
+from tracker_ros.nodes.starting import create_node
+from tracker_ros.nodes.upgrading import UpgradingNode
 from tracker_ros.pipeline.click import Click, Clicked, find_clicked
 from tracker_ros.pipeline.frames import FrameHistory
 from tracker_ros.pipeline.handover import RecentArrays
@@ -37,16 +40,19 @@ from tracker_ros.pipeline.sot_parameters import (
     thresholds_of_card,
 )
 from tracker_ros.pipeline.sot_worker import Processed, TrackingWorker
-from tracker_ros.sot import DEFAULT_MODELS, LoadedModel, load_model
+from tracker_ros.sot import DEFAULT_MODELS, LoadedModel
+from tracker_ros.sot.backends import TENSORRT_ENGINES, Accelerator
+from tracker_ros.sot.model import open_model
 from tracker_ros.track import Track
 
 
-class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
+class SotNode(UpgradingNode[SotParameters, LoadedModel, TrackingWorker]):
     """Follows the targets set by service, or handed over from a node that gives identities."""
 
-    def __init__(self) -> None:
+    def __init__(self, accelerator: Accelerator = TENSORRT_ENGINES) -> None:
+        """accelerator: what builds engines; what the backend `tensorrt` stands for."""
         self._detections: DetectionsInput | None = None
-        super().__init__("sot")
+        super().__init__("sot", accelerator)
 
     def _declare(self) -> None:
         store = NodeParameters(self)
@@ -60,6 +66,7 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         return read_sot_parameters(NodeParameters(self))
 
     def _prepare(self) -> None:
+        super()._prepare()
         self._outputs = Outputs(self)
         self._identities = Identities()
         self._recent = RecentArrays(self.resolve_topic_name("detections"))
@@ -72,8 +79,12 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         self._loaded, self._unloadable = "", ""
 
     def _load(self, parameters: SotParameters, tell: Callable[[str], None]) -> LoadedModel:
-        name, threads = parameters.model, parameters.threads
-        loaded = load_with_progress(name, lambda: load_model(name, threads=threads), tell)
+        name = parameters.model
+
+        def load(told: Tell) -> LoadedModel:
+            return open_model(name, self._choice(parameters, told))
+
+        loaded = load_with_progress(name, load, tell, self.context.ok)
         self._use(name, loaded)
         return loaded
 
@@ -89,9 +100,15 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
         worker.tune(parameters.thresholds, parameters.max_targets)
         self._change_model()
 
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unload the model; another one that is being loaded is not waited for."""
+        self._change.give_up()
+        return super().on_cleanup(state)
+
     def destroy_node(self) -> None:
         """End the worker, then leave the graph."""
         self._clicks.close()
+        self._change.give_up()
         super().destroy_node()
 
     # --- another model while active ----------------------------------------------------------
@@ -120,11 +137,12 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
             self._unloadable = ""
         elif worker is not None and not self._change.busy and p.model != self._unloadable:
             self.get_logger().info(f"loading {p.model}; {self._loaded} goes on meanwhile")
-            self._change.begin(p.model, lambda: self._replace_model(worker, p))
+            self._change.begin(p.model, lambda tell: self._replace_model(worker, p, tell))
 
-    def _replace_model(self, worker: TrackingWorker, parameters: SotParameters) -> None:
+    def _replace_model(self, worker: TrackingWorker, parameters: SotParameters, tell: Tell) -> None:
         """On the thread of the change. Raises ModelError, or TargetError when deactivated."""
-        loaded = load_model(parameters.model, threads=parameters.threads)
+        loaded = open_model(parameters.model, self._choice(parameters, tell))
+        self._engine_change.watch(loaded)
         wanted = self._settings.thresholds
         new = followed(lambda n: getattr(wanted, n.removeprefix("monitor.")),
                        self._card_thresholds, loaded.thresholds)  # fmt: skip
@@ -140,9 +158,10 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
     def _on_model_changed(self, name: str, error: Exception | None) -> None:
         if error is None and self._model is not None:
             self._use(name, self._model)
+            self._engine_change.begin(self._model)
             self._failures.settle("model")
             self.get_logger().info(f"{self._model.tracker} ({self._model.model}) goes on from now")
-        elif error is not None and not isinstance(error, TargetError):  # else: deactivated
+        elif error is not None and not isinstance(error, (TargetError, GivenUpError)):
             words = f"{error}" if isinstance(error, ModelError) else f"model '{name}': {error!r}"
             self._failures.add("model", f"{words}; {self._loaded} goes on")
             self._unloadable = name
@@ -238,14 +257,15 @@ class SotNode(WatchingNode[SotParameters, LoadedModel, TrackingWorker]):
                 f"{name}: images", self._camera, self._counters, self._rejections,
                 self._settings.camera_rate, last,
             ),
+            self._engines_status(name),
             diagnostics.targets_status(
                 f"{name}: targets", last, self._notice, self._worker, self._clicks.refused
             ),
         ]  # fmt: skip
 
 
-def create() -> SotNode | None:
-    """Make the node and, with `autostart`, activate it; None when that fails."""
+def create() -> SotNode | int | None:
+    """Make the node and, with `autostart`, activate it; see `create_node`."""
     return create_node(SotNode, "sot")
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 
-from tracker_ros.errors import ModelError, TargetError, TrackerRosError
+from tracker_ros.errors import ModelError, TargetError
 from tracker_ros.nodes import diagnostics
 from tracker_ros.nodes.camera_input import CameraInput
 from tracker_ros.nodes.diagnostics import Problems
@@ -93,6 +91,10 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
     def _make_worker(self, parameters: P, model: M, history: FrameHistory) -> W:
         """The worker, not started yet."""
 
+    def only_build(self) -> int | None:
+        """Do what is done instead of tracking, and give the exit code; None where there is none."""
+        return None
+
     def _make_intake(self, worker: W) -> Intake[W]:
         """What gives the worker its images."""
         return Intake(worker, self)
@@ -118,7 +120,7 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
 
         def tell(progress: str) -> None:
             self._phase = progress
-            self.get_logger().info(progress)
+            self.get_logger().info(progress, throttle_duration_sec=5.0)
             self._publish_diagnostics()
 
         try:
@@ -282,23 +284,3 @@ class WatchingNode(ManagedNode, ABC, Generic[P, M, W]):
     def _publish_diagnostics(self) -> None:
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics.array(stamp, self._statuses(self.get_name())))
-
-
-N = TypeVar("N", bound=WatchingNode[Any, Any, Any])
-
-
-def create_node(make: Callable[[], N], name: str) -> N | None:
-    """Make a node and, with `autostart`, activate it; None when that fails, after saying why."""
-    try:
-        node = make()
-    except (
-        TrackerRosError, InvalidParameterTypeException, InvalidParameterValueException,
-    ) as error:  # fmt: skip
-        get_logger(name).error(f"cannot start: {error}")
-        return None
-    if not node._read().autostart:
-        return node
-    if node.trigger_configure() == SUCCESS and node.trigger_activate() == SUCCESS:
-        return node
-    node.destroy_node()
-    return None

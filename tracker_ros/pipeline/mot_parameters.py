@@ -11,13 +11,19 @@ from tracker_ros.mot.settings import Settings
 from tracker_ros.mot.tracker import MultiTracker
 from tracker_ros.pipeline.camera_parameters import (
     CAMERA_CHOICES,
-    CameraParameters,
     declare_camera_parameters,
     read_camera_parameters,
+)
+from tracker_ros.pipeline.engine_parameters import (
+    NetworkParameters,
+    declare_engine_parameters,
+    engine_choices,
+    read_engine_parameters,
 )
 from tracker_ros.pipeline.mot_worker import Wanted
 from tracker_ros.pipeline.pairing import Timing
 from tracker_ros.pipeline.parameters import ParameterStore
+from tracker_ros.sot.backends import ONNXRUNTIME, TENSORRT, EngineChoice
 
 MANAGEMENT: dict[str, tuple[str, tuple[float, float]]] = {
     "start_score": ("a weaker detection continues targets, but begins none", (0.0, 1.0)),
@@ -34,6 +40,8 @@ MANAGEMENT: dict[str, tuple[str, tuple[float, float]]] = {
     "duplicate_frames": ("... after so many frames", (1, 1000)),
 }  # fmt: skip
 """Fields of mot.settings.Settings: what they mean, and their range."""
+BACKENDS = (TENSORRT, ONNXRUNTIME)
+CHOICES = {**engine_choices(BACKENDS), **CAMERA_CHOICES}
 UNKNOWN = ("setting of the trackers", (0.0, 1e6))
 SETTINGS = tuple(field.name for field in dataclasses.fields(Settings) if field.name != "classes")
 OF_CLASS = tuple(
@@ -45,13 +53,12 @@ AS_ALL = -1
 
 
 @dataclass(frozen=True)
-class MotParameters(CameraParameters):
+class MotParameters(NetworkParameters):
     """Their values."""
 
     tracker: str
     model: str
     """Path of a model card; empty: the tracker's own."""
-    threads: int
     id_prefix: str
     timing: Timing
     wanted: Wanted
@@ -66,6 +73,7 @@ def declare_mot_parameters(store: ParameterStore) -> None:
     declare("model", "", "path of a model card (.yaml) for famnet; empty: its own",
             read_only=True)  # fmt: skip
     declare("threads", 0, "CPU threads of the networks; 0: all cores", (0, 256), True)
+    declare_engine_parameters(store, BACKENDS)
     declare("id_prefix", "m", "what identities begin with, before their number",
             read_only=True)  # fmt: skip
     declare_camera_parameters(store, "for detections that come late")
@@ -110,8 +118,9 @@ def read_mot_parameters(store: ParameterStore) -> MotParameters:
     min_score = {label: values.pop("min_score") for label, values in own.items()
                  if "min_score" in values}  # fmt: skip
     return MotParameters(
-        **read_camera_parameters(store, CAMERA_CHOICES),
+        **read_camera_parameters(store, CHOICES),
         **{name: value(name) for name in ("tracker", "model", "threads", "id_prefix")},
+        engines=read_engine_parameters(store),
         timing=Timing(value("detection_wait"), value("sync_tolerance"), value("max_gap")),
         wanted=Wanted(value("min_score"), value("nms_iou"), value("max_detections"), min_score),
         settings=Settings(
@@ -121,8 +130,8 @@ def read_mot_parameters(store: ParameterStore) -> MotParameters:
     )
 
 
-def open_tracker(parameters: MotParameters) -> MultiTracker:
-    """The tracker that the parameters ask for. Raises ModelError."""
+def open_tracker(parameters: MotParameters, engines: EngineChoice) -> MultiTracker:
+    """The tracker that the parameters ask for, on the chosen engines. Raises ModelError."""
     name = parameters.tracker
     if parameters.model:
         base, colon, variants = name.partition(":")
@@ -132,7 +141,7 @@ def open_tracker(parameters: MotParameters) -> MultiTracker:
                 "leave it empty, or set tracker to famnet"
             )
         name = parameters.model + colon + variants
-    return open_multi_tracker(name, threads=parameters.threads, settings=parameters.settings)
+    return open_multi_tracker(name, settings=parameters.settings, engines=engines)
 
 
 def manage(tracker: MultiTracker, settings: Settings) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracker_ros.engines.network import Networks
+from tracker_ros.engines.upgrade import Upgrade
 from tracker_ros.mot.tracker import MultiTracker
 
 
@@ -12,6 +14,16 @@ class RunningTracker:
     """A tracker, and what a node or a replay says of it."""
 
     runs: MultiTracker
+
+    @property
+    def parts(self) -> tuple[Networks, ...]:
+        """The networks that change their engines together."""
+        return self.runs.parts
+
+    @property
+    def upgrade(self) -> Upgrade | None:
+        """Engines that they may get while it tracks; not begun yet."""
+        return self.runs.upgrade
 
     @property
     def tracker(self) -> str:

@@ -9,9 +9,14 @@ from tracker_ros.errors import ModelError
 from tracker_ros.models.card import read_card
 from tracker_ros.pipeline.camera_parameters import (
     CAMERA_CHOICES,
-    CameraParameters,
     declare_camera_parameters,
     read_camera_parameters,
+)
+from tracker_ros.pipeline.engine_parameters import (
+    NetworkParameters,
+    declare_engine_parameters,
+    engine_choices,
+    read_engine_parameters,
 )
 from tracker_ros.pipeline.model_choice import chosen_model
 from tracker_ros.pipeline.parameters import ParameterStore
@@ -52,17 +57,16 @@ MONITOR_HELP = {
     "confirm_return": "frames in a row that find a lost target before it is REACQUIRED",
     "verify_every": "frames between two comparisons of a TRACKING target with the first frame",
 }
-CHOICES = {"tracker": TRACKERS, **CAMERA_CHOICES}
+CHOICES = {"tracker": TRACKERS, **engine_choices(), **CAMERA_CHOICES}
 
 
 @dataclass(frozen=True)
-class SotParameters(CameraParameters):
+class SotParameters(NetworkParameters):
     """Their values."""
 
     tracker: str
     model: str
     """Name or path of the model card."""
-    threads: int
     max_targets: int
     click_size: float
     """Mean side that a target is expected to have, in short sides of the image."""
@@ -76,6 +80,7 @@ def declare_sot_parameters(store: ParameterStore) -> None:
     declare("model", "", "model card: a name, or the path of a .yaml; empty: the "
             "tracker's own")  # fmt: skip
     declare("threads", 0, "CPU threads of the network; 0: all cores", (0, 256), True)
+    declare_engine_parameters(store)
     declare("max_targets", 1, "targets at a time; with 1 a new target replaces the old",
             (1, 32))  # fmt: skip
     declare("click_size", 0.22, "mean side that a target which is clicked on is expected to "
@@ -97,6 +102,7 @@ def read_sot_parameters(store: ParameterStore) -> SotParameters:
         tracker=tracker,
         model=chosen_model(tracker, str(value("model"))),
         threads=value("threads"),
+        engines=read_engine_parameters(store),
         max_targets=value("max_targets"),
         click_size=value("click_size"),
         thresholds=Thresholds(**{name: value(f"monitor.{name}") for name in MONITOR_RANGES}),

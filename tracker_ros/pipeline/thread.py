@@ -107,6 +107,13 @@ class WorkerThread(ABC):
         self.end_targets(reason).add_done_callback(self._tell_failure)
         return waited
 
+    def between_frames(self, work: Callable[[], T]) -> Future[T]:
+        """Have something done on the worker's thread, after the frame that it is at.
+
+        The future holds a TargetError where the worker was stopped before.
+        """
+        return self._submit(work)
+
     def end_targets(self, reason: str) -> Future[list[str]]:
         """End all targets for that reason; the future holds their ids."""
         return self._submit(lambda: self._end_targets(reason))

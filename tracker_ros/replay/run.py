@@ -10,15 +10,21 @@ from dataclasses import dataclass, replace
 from tracker_ros.bags.bag import COMPRESSED_IMAGE, Topic, describe, no_image_topic
 from tracker_ros.bags.reader import BagReader, open_bag
 from tracker_ros.bags.types import store as message_types
+from tracker_ros.engines.upgrade import paced, to_stderr
 from tracker_ros.errors import DataError
 from tracker_ros.pipeline.mot_parameters import (
+    MotParameters,
     declare_mot_parameters,
     open_tracker,
     read_mot_parameters,
 )
 from tracker_ros.pipeline.mot_tracker import RunningTracker
 from tracker_ros.pipeline.parameters import GivenParameters, read_params_file
-from tracker_ros.pipeline.sot_parameters import declare_sot_parameters, read_sot_parameters
+from tracker_ros.pipeline.sot_parameters import (
+    SotParameters,
+    declare_sot_parameters,
+    read_sot_parameters,
+)
 from tracker_ros.replay.annotations import TargetTruth
 from tracker_ros.replay.irregular import Irregularities
 from tracker_ros.replay.job import MOT, Job
@@ -28,7 +34,8 @@ from tracker_ros.replay.result import ReplayResult, Trouble
 from tracker_ros.replay.sot_session import SotSession
 from tracker_ros.replay.truth import Truth
 from tracker_ros.replay.wishes import Wishes
-from tracker_ros.sot import load_model
+from tracker_ros.sot.backends import EngineChoice
+from tracker_ros.sot.model import open_model
 
 ARRAY = "vision_msgs/msg/Detection2DArray"
 
@@ -139,7 +146,7 @@ def _session(job: Job, recorder: Recorder) -> tuple[SotSession | MotSession, Giv
         declare_mot_parameters(store)
         store.require_all_known(list(job.settings))
         parameters = read_mot_parameters(store)
-        tracker = RunningTracker(open_tracker(parameters))
+        tracker = RunningTracker(open_tracker(parameters, _engines(parameters)))
         session = MotSession(tracker, parameters, message_types(), recorder, live=live)
     else:
         declare_sot_parameters(store)
@@ -148,11 +155,17 @@ def _session(job: Job, recorder: Recorder) -> tuple[SotSession | MotSession, Giv
         if "max_targets" not in {**given, **job.settings}:
             # Targets that are named together are not to replace each other.
             wanted = replace(wanted, max_targets=max(wanted.max_targets, len(job.wishes)))
-        model = load_model(wanted.model, threads=wanted.threads)
+        model = open_model(wanted.model, _engines(wanted))
         session = SotSession(model, wanted, message_types(), recorder, live=live)
     if store.unknown():
         session.happened(f"parameters that mean nothing here: {', '.join(store.unknown())}")
     return session, store
+
+
+def _engines(parameters: SotParameters | MotParameters) -> EngineChoice:
+    """What runs the networks; built engines are waited for, so that a replay is on one backend."""
+    choice = parameters.engines.choice(parameters.threads, paced(to_stderr))
+    return replace(choice, wait=True)
 
 
 def image_topic(job: Job, bag: BagReader) -> Topic:

@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tracker_ros.engines.network import Network
+from tracker_ros.engines.build import BuildOptions, Tell
+from tracker_ros.engines.network import Network, Networks
+from tracker_ros.engines.upgrade import Upgrade
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import Card, read_card
 from tracker_ros.sot.atom import AtomTracker
 from tracker_ros.sot.atom_parameters import AtomParameters
-from tracker_ros.sot.backends import AUTO, open_engines
+from tracker_ros.sot.backends import AUTO, ONNXRUNTIME, EngineChoice, Samples
 from tracker_ros.sot.monitor import Thresholds
 from tracker_ros.sot.ranges import checked
 from tracker_ros.sot.siamfc import SiamFCParameters, SiamFCTracker
@@ -45,10 +47,13 @@ TRACKERS = tuple(PAPERS)
 class LoadedModel:
     """A model ready to track: its networks are shared by every target."""
 
-    def __init__(self, card: Card, networks: Mapping[str, Network]) -> None:
-        self.card = card
+    def __init__(
+        self, card: Card, networks: Mapping[str, Network], upgrade: Upgrade | None = None
+    ) -> None:
+        """upgrade: engines that its networks may get while it tracks; not begun yet."""
+        self.card, self.upgrade = card, upgrade
         self.thresholds = checked(Thresholds, card.monitor, f"model card '{card.name}', monitor")
-        self._networks = networks
+        self._networks = networks if isinstance(networks, Networks) else Networks(networks)
         self.new_tracker()  # a card with wrong tracking keys fails here, not with the first target
 
     def with_tracking(self, tracking: Mapping[str, Any]) -> LoadedModel:
@@ -67,13 +72,18 @@ class LoadedModel:
 
     @property
     def backend(self) -> str:
-        """What runs the network."""
-        return next(iter(self._networks.values())).engine.backend
+        """What runs the networks now."""
+        return self._networks.backend
 
     @property
     def precision(self) -> str:
-        """The precision the network is computed in."""
-        return next(iter(self._networks.values())).engine.precision
+        """The precision that they are computed in now."""
+        return self._networks.precision
+
+    @property
+    def parts(self) -> tuple[Networks, ...]:
+        """The networks that change their engines together."""
+        return (self._networks,)
 
     def new_tracker(self) -> SearchingTracker:
         """A tracker without a target yet."""
@@ -103,14 +113,40 @@ def trackers_with_weights() -> tuple[str, ...]:
     return tuple(name for name, card in DEFAULT_MODELS.items() if read_card(card).files)
 
 
-def load_model(name: str, *, threads: int = 0, backend: str = AUTO) -> LoadedModel:
+def load_model(
+    name: str, *, threads: int = 0, backend: str = ONNXRUNTIME, build: BuildOptions | None = None,
+    tell: Tell = lambda progress: None,
+) -> LoadedModel:  # fmt: skip
     """Load a model by the name of its tracker, of its card, or the path of a card.
 
-    `threads` is the number of CPU threads of the network, 0 for the engine's choice; `backend` is
-    one of sot.backends.BACKENDS, or auto. Raises ModelError when the card or a file of it is
-    missing, damaged or does not fit, and where torch is asked for and has no weights.
+    `threads` is the number of CPU threads of a network, 0 for the engine's choice; `backend` is
+    one of sot.backends.BACKENDS, or auto. Engines of TensorRT that are not cached are built first,
+    which may take minutes; `tell` hears how far that is. Raises ModelError when the card or a file
+    of it is missing, damaged or does not fit, where torch is asked for and has no weights, and
+    where TensorRT is asked for and cannot be used.
     """
+    return open_model(name, EngineChoice(backend, threads, build or BuildOptions(), tell=tell))
+
+
+def load_model_now(
+    name: str, *, threads: int = 0, backend: str = AUTO, build: BuildOptions | None = None
+) -> LoadedModel:
+    """The same, but with `auto` it waits for no engine: its `upgrade` builds them."""
+    return open_model(name, EngineChoice(backend, threads, build or BuildOptions(), wait=False))
+
+
+def open_model(name: str, choice: EngineChoice) -> LoadedModel:
+    """As `load_model`, on what is chosen."""
     card = read_card(DEFAULT_MODELS.get(name, name))
     roles = {*paper_of(card).tracker.roles, *card.files}
-    engines = open_engines(card, roles, threads=threads, backend=backend)
-    return LoadedModel(card, {role: Network(engine) for role, engine in engines.items()})
+    networks, upgrade = choice.open(card, roles, _samples_of(card))
+    return LoadedModel(card, networks, upgrade)
+
+
+def _samples_of(card: Card) -> Samples:
+    def record() -> Mapping[str, Any]:
+        from tracker_ros.sot.samples import record_samples
+
+        return record_samples(card, pictures=None)
+
+    return record

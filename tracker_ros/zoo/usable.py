@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tracker_ros.engines.network import Networks
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import Card
 from tracker_ros.mot.model import DEFAULT_MODEL as FAMNET_MODEL
@@ -35,7 +36,7 @@ def require_usable(card: Card) -> None:
         checked(Thresholds, card.monitor, f"model card '{card.name}', monitor")
     else:
         try:
-            FamnetModel(card, {})
+            FamnetModel(card, Networks({}))
         except (MemoryError, OverflowError) as error:
             raise ModelError(f"model card '{card.name}', network: {error}") from error
     lacking = sorted(set(roles) - card.files.keys()) if card.files else []
