@@ -13,17 +13,14 @@ from patch_scene import BACKGROUND, PATCH, scene, texture
 from tracker_ros.engines.network import Network
 from tracker_ros.errors import ModelError
 from tracker_ros.geometry import Box
-from tracker_ros.sot import LoadedModel, load_model, trackers_with_weights
+from tracker_ros.sot import LoadedModel, load_model
 from tracker_ros.sot.model import PAPERS
 from tracker_ros.sot.online import FilteredTracker, OnlineFilter, OnlineParameters
 from tracker_ros.sot.passes import run_together
 from tracker_ros.track import TrackState
 
-FILTERED = [
-    name
-    for name in trackers_with_weights()
-    if issubclass(PAPERS[name].parameters, OnlineParameters)
-]
+FILTERED = ["siamfc", "siamrpnpp"]
+"""SPM-Tracker has tests of its own, test_online_spm.py."""
 BOX = Box(200, 150, 60, 48)
 
 
