@@ -18,7 +18,7 @@ from tracker_ros.evaluation.honesty import Honesty
 from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.models.card import MODELS, read_card
 from tracker_ros.sot import DEFAULT_MODELS, load_model
-from tracker_ros.training.calibrate_command import held_out_of, with_monitor
+from tracker_ros.training.calibrate_command import held_out_of, with_section
 from tracker_ros.training.calibration import (
     ABSENT_TRACKING,
     CALIBRATED,
@@ -152,7 +152,9 @@ measured: {auc: 0.5}
 
 
 def test_the_section_is_written_and_the_rest_of_the_card_stays_as_it_was() -> None:
-    changed = with_monitor(CARD, {"lost_score": 0.2, "verify_likeness": 0.4}, Path("card.yaml"))
+    changed = with_section(
+        CARD, "monitor", {"lost_score": 0.2, "verify_likeness": 0.4}, Path("card.yaml")
+    )
     before, after = CARD.splitlines(), changed.splitlines()
     assert set(before) - set(after) <= {"  lost_score: 0.1", ""}
     assert after.index("# what was measured") < after.index("measured: {auc: 0.5}")
@@ -166,14 +168,15 @@ def test_the_section_is_written_and_the_rest_of_the_card_stays_as_it_was() -> No
     "text", ["name: mine\n", "name: mine\nmonitor: {}\nlicence: none\n", "name: mine\nmonitor:\n"]
 )
 def test_a_card_without_thresholds_gets_the_section(text: str) -> None:
-    changed = with_monitor(text, {"lost_score": 0.2}, Path("card.yaml"))
+    changed = with_section(text, "monitor", {"lost_score": 0.2}, Path("card.yaml"))
     expected = {**yaml.safe_load(text), "monitor": {"lost_score": 0.2}}
     assert yaml.safe_load(changed) == expected
 
 
 def test_a_card_that_cannot_be_changed_in_place_is_refused() -> None:
     with pytest.raises(ModelError, match="in lines of its own"):
-        with_monitor("{name: mine, monitor: {lost_score: 0.1}}\n", {"lost_score": 0.2}, Path("c"))
+        text = "{name: mine, monitor: {lost_score: 0.1}}\n"
+        with_section(text, "monitor", {"lost_score": 0.2}, Path("c"))
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -197,6 +200,24 @@ def test_the_command_writes_a_card_that_differs_in_its_thresholds_alone(
     assert set(written["monitor"]) >= set(CALIBRATED)
     assert {k: v for k, v in written.items() if k != "monitor"} == {
         k: v for k, v in shipped.items() if k != "monitor"
+    }
+
+
+def test_the_command_chooses_tracking_values_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_collection(tmp_path / "data", ("apple", "pear"), frames=6)
+    out = tmp_path / "siamfc_small.yaml"
+    words = ("siamfc", "--data", data, "--held-out", "apple", "pear", "--threads", 1, "--tracking")
+    assert run(*words, "--out", out, "--kinds", *KINDS) == 0
+    said = capsys.readouterr().out
+    shipped = yaml.safe_load((MODELS / "siamfc_small.yaml").read_text())
+    written = yaml.safe_load(out.read_text())
+    assert f"tracking: {written['tracking']}" in said
+    assert written["tracking"]["scales"] == shipped["tracking"]["scales"], "it is not tried"
+    others = ("monitor", "tracking")
+    assert {k: v for k, v in written.items() if k not in others} == {
+        k: v for k, v in shipped.items() if k not in others
     }
     assert read_card(str(out)).monitor == written["monitor"]
 

@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -29,6 +30,7 @@ from tracker_ros.training.calibration import (
 from tracker_ros.training.pictures import FrameTrack
 from tracker_ros.training.reading import read_tracks, track_names
 from tracker_ros.training.recipe import is_famnet, read_recipe, recipe_names, recipe_path
+from tracker_ros.training.tracking_values import choose_tracking
 
 _MOST = f"{ABSENT_TRACKING:.0%}"
 DESCRIPTION = f"""\
@@ -40,12 +42,16 @@ thresholds with the lowest cost: the share of visible frames that are LOST, plus
 that are not, plus {DOUBTED:g} of the share of visible ones in doubt, plus {EXCESS:g} times what the
 share of absent frames TRACKING is over {_MOST}. They go into the section 'monitor' of the card; the
 rest of it stays as it is.
+
+With --tracking the tracking values are chosen before, one at a time, on the same tracks followed
+forwards and backwards: those of the highest success AUC, mean over footages.
 """
 
 EPILOG = """\
 examples:
   tracker_ros calibrate siamrpnpp --data ../data/train
   tracker_ros calibrate runs/mine/mine.yaml --data recorded --held-out corridor lift stairs
+  tracker_ros calibrate atom --data sets.yaml --held-out corridor lift --tracking --out my/CARD.yaml
 """
 
 
@@ -72,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"kinds of absence, as of `eval honesty` (default: {' '.join(KINDS)})",
     )  # fmt: skip
     parser.add_argument(
+        "--tracking", action="store_true", help="choose the tracking values of the card as well"
+    )
+    parser.add_argument(
         "--threads", type=not_negative, default=0, metavar="N",
         help="CPU threads of the tracker (default: what the engine and OpenCV choose)",
     )  # fmt: skip
@@ -85,18 +94,25 @@ def run(args: argparse.Namespace) -> int:
         card = Path(args.card)
     out: Path = args.out or card
     text = read_text(card)
-    with_monitor(text, {"lost_score": 0.5}, card)  # a card that cannot be changed is told now
+    with_section(text, "monitor", {"lost_score": 0.5}, card)  # what cannot be changed is told now
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise DataError(f"--out {out} cannot be written: its folder must exist")
     if out.name != f"{model.card.name}.yaml":
         raise DataError(f"--out {out}: a card is a file of its name, {model.card.name}.yaml")
     names = args.held_out or held_out_of(model.card.name, args.data)
-    films = [film_of_track(track) for track in chosen_tracks(args.data, names)]
+    tracks = chosen_tracks(args.data, names)
+    if args.tracking:
+        with opencv_threads(args.threads):
+            tracking, auc = choose_tracking(model, tracks)
+        model = model.with_tracking(tracking)
+        text = with_section(text, "tracking", tracking, card)
+        print(f"tracking: {tracking}, AUC {auc:.3f}")
+    films = [film_of_track(track) for track in tracks]
     with opencv_threads(args.threads), progress(frames_of(films, args.kinds)) as (say, tick):
         calibration = calibrate(model, films, kinds=args.kinds, say=say, tick=tick)
     print(report(calibration))
     try:
-        write_whole(out, with_monitor(text, calibration.monitor, card))
+        write_whole(out, with_section(text, "monitor", calibration.monitor, card))
     except OSError as error:
         raise DataError(
             f"{out} cannot be written: {error}; name another place with --out"
@@ -151,27 +167,27 @@ def read_text(path: Path) -> str:
     return path.read_text()
 
 
-def with_monitor(text: str, monitor: Mapping[str, float], path: Path) -> str:
-    """The card's text with these values in its section `monitor`, all else as it was.
+def with_section(text: str, name: str, values: Mapping[str, Any], path: Path) -> str:
+    """The card's text with these values in a section of it, all else as it was.
 
     Values of the section that are not among them stay. Raises ModelError where the text cannot
     be changed so.
     """
     content = yaml.safe_load(text)
-    merged = {**(content.get("monitor") or {}), **monitor}
-    block = yaml.safe_dump({"monitor": merged}, sort_keys=False)
-    section = re.compile(r"^monitor:.*\n?(?:(?:[ \t]+.*|[ \t]*)\n?)*", re.MULTILINE)
+    merged = {**(content.get(name) or {}), **values}
+    block = yaml.safe_dump({name: merged}, sort_keys=False)
+    section = re.compile(rf"^{name}:.*\n?(?:(?:[ \t]+.*|[ \t]*)\n?)*", re.MULTILINE)
     if section.search(text):
         changed = section.sub(lambda match: block, text, count=1)
     else:
         changed = text.rstrip("\n") + "\n" + block
     try:
-        done = yaml.safe_load(changed) == {**content, "monitor": merged}
+        done = yaml.safe_load(changed) == {**content, name: merged}
     except yaml.YAMLError:
         done = False
     if not done:
         raise ModelError(
             f"the card {path} is written in a way that cannot be changed in place; write its "
-            "section 'monitor' in lines of its own"
+            f"section '{name}' in lines of its own"
         )
     return changed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import Card
+from tracker_ros.sot.model import load_model
 from tracker_ros.training.curves import curves_of, draw_curves
 from tracker_ros.training.distributed import is_main
 from tracker_ros.training.pictures import FrameTrack
@@ -16,12 +17,8 @@ from tracker_ros.training.recipe import read_recipe
 from tracker_ros.training.record import graphs_of, origins, record
 from tracker_ros.training.run import Run, check, export, train
 from tracker_ros.training.session import Session
-from tracker_ros.training.task import Task
-from tracker_ros.training.validation import (
-    choose_tracking,
-    held_out_pairs,
-    thresholds_from_tracks,
-)
+from tracker_ros.training.tracking_values import choose_tracking
+from tracker_ros.training.validation import held_out_pairs, mean_auc, thresholds_from_tracks
 
 LEARNT = ("tracker", "network", "sampling", "distil", "train", "respond")
 """The sections of a recipe that decide the weights: a run of others is not resumed."""
@@ -67,24 +64,28 @@ def run_siamese(args: argparse.Namespace) -> int:
         network=recipe.network, tracking=recipe.tracking,
         training=record(args.recipe, folder, batches, args.device, args.seed, begun),
     )  # fmt: skip
-    measured = write_measured(card, folder, task, held_out)
+    measured = write_measured(card, folder, held_out)
     print(f"card: {folder / card.name}.yaml\ntracking: {dict(measured.tracking)}")
     print(f"monitor: {dict(measured.monitor)}\nmeasured: {dict(measured.measured)}")
     return 0
 
 
-def write_measured(card: Card, folder: Path, task: Task, held_out: list[FrameTrack]) -> Card:
+def write_measured(card: Card, folder: Path, held_out: list[FrameTrack]) -> Card:
     """Write the card with the tracking values and thresholds that the held-out tracks choose.
 
     Every choice is made with what the card says up to then, as users would run it.
     """
     path = folder / f"{card.name}.yaml"
     path.write_text(card.as_yaml())
-    tracking, auc = choose_tracking(path, card.tracking, task.grid, held_out)
+    tracking, auc = choose_tracking(load_model(str(path)), held_out)
     card = dataclasses.replace(card, tracking=tracking)
     path.write_text(card.as_yaml())
     card = dataclasses.replace(card, monitor=thresholds_from_tracks(path, held_out))
-    figures = {"held_out_tracks_auc": auc, **held_out_pairs(path, held_out)}
+    figures = {
+        "held_out_footage_auc": auc,
+        "held_out_tracks_auc": mean_auc(load_model(str(path)), held_out),
+        **held_out_pairs(path, held_out),
+    }
     card = dataclasses.replace(card, measured=figures)
     path.write_text(card.as_yaml())
     return card

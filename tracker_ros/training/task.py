@@ -68,8 +68,6 @@ class Task(ABC):
 
     tracker: ClassVar[str]
     """Its name in networks.zoo and sot.model."""
-    grid: ClassVar[Mapping[str, tuple[Any, ...]]]
-    """Tracking values that the held-out tracks choose among, one parameter at a time."""
     rests: ClassVar[bool] = False
     """Whether the backbone stays as it begins."""
 

@@ -1,4 +1,4 @@
-"""What the held-out tracks decide: tracking values, monitor thresholds and the card's figures.
+"""What the held-out tracks decide besides tracking values: thresholds and the card's figures.
 
 Everything here runs the exported graphs through the real trackers, so that what is chosen and
 measured is what users get.
@@ -6,12 +6,9 @@ measured is what users get.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from tracker_ros.errors import DataError
@@ -19,49 +16,13 @@ from tracker_ros.evaluation.metrics import success_auc
 from tracker_ros.sot.model import LoadedModel, load_model
 from tracker_ros.training.calibration import calibrate, film_of_track, frames_of
 from tracker_ros.training.pictures import FrameTrack
-
-
-def follow(model: LoadedModel, track: FrameTrack) -> npt.NDArray[np.float64]:
-    """Overlaps of a tracker's boxes with a track's, from its second visible frame on."""
-    tracker = model.new_tracker()
-    visible = track.visible
-    first = track.frames[visible[0]].box
-    assert first is not None
-    tracker.init(track.frames[visible[0]].image, first)
-    overlaps = []
-    for frame in track.frames[visible[0] + 1 :]:
-        estimate = tracker.track(frame.image)
-        if frame.box is not None:
-            overlaps.append(estimate.box.iou(frame.box))
-    return np.array(overlaps, np.float64)
+from tracker_ros.training.tracking_values import follow
 
 
 def mean_auc(model: LoadedModel, tracks: list[FrameTrack]) -> float:
-    """Success AUC, mean over tracks."""
-    return float(np.mean([success_auc(follow(model, track)) for track in tracks]))
-
-
-def choose_tracking(
-    card: Path,
-    start: Mapping[str, Any],
-    grid: Mapping[str, Sequence[Any]],
-    tracks: list[FrameTrack],
-) -> tuple[dict[str, Any], float]:
-    """Tracking values, improved one at a time on the held-out tracks, and the mean AUC.
-
-    start: the values to begin with; grid: those to try of each, in its order.
-    """
-    model = load_model(str(card))
-    chosen = dict(start)
-    best = mean_auc(model, tracks)
-    trials = [(key, value) for key, values in grid.items() for value in values]
-    for key, value in tqdm(trials, desc="choosing tracking values", unit="trial"):
-        if chosen.get(key) == value:
-            continue
-        auc = mean_auc(model.with_tracking({**chosen, key: value}), tracks)
-        if auc > best:
-            best, chosen = auc, {**chosen, key: value}
-    return chosen, round(best, 4)
+    """Success AUC from the first visible frame to the last, mean over tracks."""
+    seen = [track.frames[track.visible[0] :] for track in tracks]
+    return round(float(np.mean([success_auc(follow(model, frames)) for frames in seen])), 4)
 
 
 def thresholds_from_tracks(card: Path, tracks: list[FrameTrack]) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,13 +25,6 @@ class AtomTask(Task):
 
     tracker = "atom"
     rests = True
-    grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "size_rate": (0.05, 0.1, 0.2, 0.4, 1.0),
-        "not_found": (0.15, 0.25),
-        "learning_rate": (0.005, 0.01, 0.02),
-        "update_interval": (5, 10),
-        "window": (False, True),
-    }
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -26,11 +25,6 @@ class SiamFCTask(Task):
     """SiamFC with an AlexNet without padding: cell j looks at pixel 8 j + 43."""
 
     tracker = "siamfc"
-    grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "window_influence": (0.1, 0.176, 0.25, 0.35),
-        "scale_lr": (0.35, 0.59),
-        "scale_penalty": (0.95, 0.9745),
-    }
 
     def check(self, sampling: Sampling) -> None:
         """Templates are those of the tracker."""

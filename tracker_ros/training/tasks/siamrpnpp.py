@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -22,12 +19,6 @@ class SiamRPNTask(Task):
     """SiamRPN++ with a backbone that a teacher can train: AlexNet or ResNet-18."""
 
     tracker = "siamrpnpp"
-    grid: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "hold_score": (0.0, 0.2, 0.4),
-        "window_influence": (0.2, 0.3, 0.4, 0.5),
-        "penalty_k": (0.04, 0.1, 0.2, 0.3),
-        "lr": (0.3, 0.4, 0.5, 0.6),
-    }
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)

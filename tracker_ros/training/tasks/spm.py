@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -34,12 +31,6 @@ class SPMTask(Task):
     """
 
     tracker = "spm"
-    grid: ClassVar[Mapping[str, tuple[float, ...]]] = {
-        "windows_influence": (0.2, 0.3, 0.4, 0.5),
-        "fm_score_influence": (0.3, 0.5, 0.7),
-        "fm_bbox_influence": (1.0, 3.0, 6.0),
-        "lr": (0.4, 0.5, 0.7),
-    }
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
