@@ -83,6 +83,12 @@ def generate_launch_description() -> LaunchDescription:
                 description=f"folder that engines of TensorRT are kept in; {UNSET}",
             ),
             DeclareLaunchArgument(
+                "engine_samples",
+                default_value="",
+                description="folder of pictures, or a bag, that engines of TensorRT are calibrated "
+                f"and checked on; {UNSET}",
+            ),
+            DeclareLaunchArgument(
                 "engine_wait",
                 default_value="",
                 choices=switch,
@@ -183,7 +189,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             actions.append(SetEnvironmentVariable(name, profile))
 
     overrides: dict[str, str | bool] = {}
-    for name in ("tracker", "model", "backend", "precision", "engine_cache"):
+    engine = ("backend", "precision", "engine_cache", "engine_samples")
+    for name in ("tracker", "model", *engine):
         if value(name):
             overrides[name] = value(name)
     use_sim_time = value("use_sim_time") or ("true" if value("bag") else "")
@@ -219,7 +226,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if value("sot") == "true":
         others = {"tracker": "", "model": "", "camera": "", "bag": "", "detections": "mot/tracks"}
         others |= {"click": value("click"), "operator": "false", "operator_address": ""}
-        others |= {name: value(name) for name in ("backend", "precision", "engine_cache")}
+        others |= {name: value(name) for name in engine}
         others |= engines
         params = {"params_file": str(share / "config" / "sot.yaml")}
         actions.append(include(share, "sot.launch.py", {**common, **others, **params}))

@@ -74,6 +74,12 @@ def generate_launch_description() -> LaunchDescription:
                 description=f"folder that engines of TensorRT are kept in; {UNSET}",
             ),
             DeclareLaunchArgument(
+                "engine_samples",
+                default_value="",
+                description="folder of pictures, or a bag, that engines of TensorRT are calibrated "
+                f"and checked on; {UNSET}",
+            ),
+            DeclareLaunchArgument(
                 "engine_wait",
                 default_value="",
                 choices=switch,
@@ -172,7 +178,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             actions.append(SetEnvironmentVariable(name, f"{share}/config/fastdds_shm.xml"))
 
     overrides: dict[str, str | bool] = {}
-    for name in ("tracker", "model", "backend", "precision", "engine_cache"):
+    engine = ("backend", "precision", "engine_cache", "engine_samples")
+    for name in ("tracker", "model", *engine):
         if value(name):
             overrides[name] = value(name)
     use_sim_time = value("use_sim_time") or ("true" if value("bag") else "")

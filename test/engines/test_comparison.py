@@ -80,7 +80,7 @@ def test_a_factor_on_everything_is_found_though_the_angle_is_none() -> None:
 def test_the_words_name_the_worst_output_and_what_is_allowed() -> None:
     words = held(Answering([1, 1]), Answering([1, 1.2])).words
     assert "y is off by 14.14%" in words and "on 1 samples" in words
-    assert f"{MOST_RELATIVE:.0%}" in words and str(LEAST_COSINE) in words
+    assert f"{MOST_RELATIVE:.1%}" in words and str(LEAST_COSINE) in words
 
 
 def test_without_samples_nothing_is_good() -> None:

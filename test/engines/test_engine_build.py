@@ -63,6 +63,16 @@ def test_kernel_libraries_that_are_named_make_another_plan(
     assert key_of(graph, BuildOptions(), DEVICE).name != usual.name
 
 
+def test_other_samples_make_another_plan_but_of_fp32_which_takes_none(graph: Path) -> None:
+    for precision in ("auto", "fp16", "int8"):
+        drawn = key_of(graph, BuildOptions(precision), DEVICE)
+        own = key_of(graph, BuildOptions(precision, samples="day: 9 of 9 pictures"), DEVICE)
+        assert (drawn.samples, own.samples) == ("drawn pictures", "day: 9 of 9 pictures")
+        assert drawn.name != own.name
+    drawn = key_of(graph, BuildOptions("fp32"), DEVICE)
+    assert key_of(graph, BuildOptions("fp32", samples="day: 9 of 9 pictures"), DEVICE) == drawn
+
+
 def test_a_new_driver_alone_builds_nothing(graph: Path) -> None:
     newer = replace(DEVICE, driver="12.8", memory=7 << 30)
     assert key_of(graph, BuildOptions(), newer) == key_of(graph, BuildOptions(), DEVICE)

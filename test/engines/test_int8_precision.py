@@ -130,7 +130,7 @@ def test_a_shipped_network_can_be_quantised_with_the_weights_that_it_stores_as_f
 
 
 def test_without_samples_it_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"g\.onnx cannot be calibrated.*folder of pictures"):
+    with pytest.raises(EngineError, match=r"g\.onnx cannot be calibrated.*engine_samples"):
         to_int8(one_of_each(tmp_path / "g.onnx"), tmp_path / "int8.onnx", [])
 
 

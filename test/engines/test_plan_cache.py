@@ -14,6 +14,7 @@ from tracker_ros.engines.cache import Miss, Plan, PlanCache, PlanKey, default_fo
 KEY = PlanKey(
     stem="siamfc_small.search", graph="a" * 64, tensorrt="10.3.0", gpu="Orin", sm="8.7",
     multiprocessors=16, precision="auto", profile="1/1/1 and 2/8/32", options="workspace 1024",
+    samples="drawn pictures",
 )  # fmt: skip
 PLAN = Plan(b"a plan " * 100, {"precision": "fp16", "seconds": 41.5})
 
@@ -57,6 +58,11 @@ def test_no_plan_yet_is_told(tmp_path: Path) -> None:
         ({"precision": "fp32"}, "outdated", "for the precision auto, not fp32"),
         ({"profile": "1/1/1"}, "outdated", "for rows 1/1/1 and 2/8/32, not 1/1/1"),
         ({"options": "workspace 512"}, "outdated", "the options workspace 1024, not"),
+        (
+            {"samples": "day: 9 of 9 pictures"},
+            "outdated",
+            "for samples of drawn pictures, not day: 9 of 9 pictures",
+        ),
         ({"gpu": "NVIDIA H100", "sm": "9.0"}, "absent", "for the GPU Orin, not NVIDIA H100"),
         ({"multiprocessors": 8}, "absent", "for 16 multiprocessors, not 8"),
     ],

@@ -20,7 +20,7 @@ def test_every_argument_is_described_and_what_can_be_chosen_is_said() -> None:
     arguments = arguments_of(FILE)
     assert list(arguments) == [
         *("namespace", "image", "detections", "detector", "detector_model", "tracker", "model"),
-        *("backend", "precision", "engine_cache", "engine_wait", "build_only"),
+        *("backend", "precision", "engine_cache", "engine_samples", "engine_wait", "build_only"),
         *("params_file", "use_sim_time", "autostart", "log_level", "respawn", "sot"),
         *("click", "bag", "bag_rate", "bag_loop", "operator", "operator_address"),
     ]

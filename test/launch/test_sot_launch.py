@@ -22,8 +22,8 @@ def test_every_argument_is_described_and_what_can_be_chosen_is_said() -> None:
     arguments = arguments_of("sot.launch.py")
     assert list(arguments) == [
         *("namespace", "image", "detections", "click", "tracker", "model"),
-        *("backend", "precision", "engine_cache", "engine_wait", "build_only", "params_file"),
-        *("use_sim_time", "autostart", "log_level", "respawn", "camera"),
+        *("backend", "precision", "engine_cache", "engine_samples", "engine_wait", "build_only"),
+        *("params_file", "use_sim_time", "autostart", "log_level", "respawn", "camera"),
         *("bag", "bag_rate", "bag_loop", "operator", "operator_address"),
     ]
     assert sorted(arguments["tracker"]) == sorted(TRACKERS)

@@ -32,6 +32,7 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -147,6 +148,29 @@ def ros() -> Iterator[Peer]:
     peer = Peer("test_peer")
     yield peer
     peer.close()
+
+
+# --- engines that are built on cue ---------------------------------------------------------------
+
+
+@pytest.fixture
+def cues(tmp_path: Path) -> Path:
+    """The folder of the cues, see engines_on_cue.py."""
+    return tmp_path
+
+
+@pytest.fixture
+def start_cued(
+    start_process: Callable[[Sequence[str], Mapping[str, str]], RosProcess], cues: Path
+) -> Callable[..., RosProcess]:
+    """Starts the single-object node, or one of that kind, with these parameters, on cue."""
+    script = str(Path(__file__).with_name("engines_on_cue.py"))
+
+    def start(*parameters: str, kind: str = "sot") -> RosProcess:
+        words = [word for parameter in ("threads:=1", *parameters) for word in ("-p", parameter)]
+        return start_process([sys.executable, script, str(cues), kind, "--ros-args", *words], {})
+
+    return start
 
 
 # --- the operator's page -------------------------------------------------------------------------

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from harness import Peer, RosProcess
 from mot_harness import Mot, ids
 
-StartProcess = Callable[[Sequence[str], Mapping[str, str]], RosProcess]
-SCRIPT = str(Path(__file__).with_name("engines_on_cue.py"))
-
 
 @pytest.fixture
-def start(start_process: StartProcess, tmp_path: Path) -> Callable[..., RosProcess]:
+def start(start_cued: Callable[..., RosProcess]) -> Callable[..., RosProcess]:
     """Starts the node with these parameters."""
-
-    def start_node(*parameters: str) -> RosProcess:
-        words = [word for parameter in ("threads:=1", *parameters) for word in ("-p", parameter)]
-        args = [sys.executable, SCRIPT, str(tmp_path), "mot", "--ros-args", *words]
-        return start_process(args, {})
-
-    return start_node
+    return partial(start_cued, kind="mot")
 
 
 def test_identities_go_on_when_the_engines_take_over(

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from tracker_ros.errors import DataError, ModelError
+from tracker_ros.errors import ModelError
 from tracker_ros.models.card import read_card
-from tracker_ros.sot.samples import Clip, clips_of, drawn_clips, record_samples, samples_of
+from tracker_ros.sot.clips import Clip, clip_amid, drawn_clips
+from tracker_ros.sot.samples import record_samples
 
 CARD = read_card("siamfc_small")
-
-
-def write_pictures(folder: Path, count: int, *, size: tuple[int, int] = (90, 120)) -> Path:
-    folder.mkdir(exist_ok=True)
-    for number in range(count):
-        rng = np.random.default_rng(number)
-        cv2.imwrite(str(folder / f"{number:03}.png"), rng.integers(0, 255, (*size, 3), np.uint8))
-    return folder
 
 
 def test_every_graph_of_a_model_gets_as_many_inputs_as_were_asked_for() -> None:
@@ -65,32 +56,13 @@ def test_a_drawn_thing_moves_inside_the_picture_and_can_be_told_from_the_ground(
     assert max(means) - min(means) > 60, "dark and bright ones"
 
 
-def test_somebodys_pictures_are_followed_in_the_order_of_their_names(tmp_path: Path) -> None:
-    folder = write_pictures(tmp_path / "frames", 6)
-    clips = list(clips_of(folder, 3))
-    read = [cv2.imread(str(folder / f"{number:03}.png")) for number in range(6)]
-    for clip, start in zip(clips, (0, 2, 4), strict=True):
-        assert np.array_equal(clip.pictures[0], read[start])
-        assert np.array_equal(clip.pictures[2], read[start + 1])
-        assert (clip.box.cx, clip.box.cy) == (60, 45)
-    samples = record_samples(CARD, pictures=folder, count=3)
-    assert {len(found) for found in samples.values()} == {3}
-
-
-def test_pictures_of_several_sizes_and_files_that_are_none_are_fine(tmp_path: Path) -> None:
-    folder = write_pictures(tmp_path / "mixed", 2)
-    cv2.imwrite(str(folder / "other.jpg"), np.zeros((50, 70, 3), np.uint8))
-    (folder / "cut.png").write_bytes(b"no picture")
-    (folder / "notes.txt").write_text("not one either")
-    sizes = [[picture.shape[:2] for picture in clip.pictures] for clip in clips_of(folder, 8)]
-    assert sizes == [[(90, 120)] * 3, [(90, 120)] * 3, [(50, 70)] * 3]
-
-
-def test_a_folder_without_pictures_is_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"{tmp_path} holds no picture.*name a folder"):
-        record_samples(CARD, pictures=tmp_path)
-    with pytest.raises(DataError, match=r"cannot be listed.*missing"):
-        record_samples(CARD, pictures=tmp_path / "missing")
+def test_what_is_amid_a_picture_is_followed_in_the_next_one_of_its_size() -> None:
+    first, second = (np.full((90, 120, 3), grey, np.uint8) for grey in (10, 200))
+    clip = clip_amid(first, second)
+    assert all(a is b for a, b in zip(clip.pictures, (first, first, second), strict=True))
+    assert (clip.box.cx, clip.box.cy, clip.box.w, clip.box.h) == pytest.approx((60, 45, 36, 27))
+    for other in (None, second[:50]):
+        assert all(picture is first for picture in clip_amid(first, other).pictures)
 
 
 def test_clips_of_the_callers_own_are_recorded() -> None:
@@ -98,7 +70,7 @@ def test_clips_of_the_callers_own_are_recorded() -> None:
     (clip,) = drawn_clips(1)
     own = Clip((picture, picture, picture), clip.box.clipped(100, 80))
     own = own._replace(box=replace(own.box, x=40, y=30, w=50, h=40))
-    samples = samples_of(CARD, [own], count=16)
+    samples = record_samples(CARD, clips=[own])
     assert {role: len(found) for role, found in samples.items()} == {
         "template": 1, "search": 4, "match": 4,
     }  # fmt: skip

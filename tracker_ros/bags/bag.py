@@ -53,6 +53,16 @@ def image_topics(topics: Iterable[Topic]) -> tuple[Topic, ...]:
     return tuple(topic for topic in topics if topic.is_image and topic.count)
 
 
+def fullest_image_topic(topics: Iterable[Topic], name: str = "") -> Topic | None:
+    """Of those of images, and of that name, the one with the most messages; None: there is none.
+
+    Of the same images raw and compressed, the raw ones.
+    """
+    images = [topic for topic in topics if topic.is_image and name in ("", topic.name)]
+    images.sort(key=lambda topic: (-topic.count, topic.type == COMPRESSED_IMAGE, topic.name))
+    return images[0] if images else None
+
+
 def describe(topics: Iterable[Topic]) -> str:
     """Name topics with their types, for an error: "/left (sensor_msgs/msg/Image), ..."."""
     return ", ".join(sorted(f"{topic.name} ({topic.type})" for topic in topics)) or "nothing"

@@ -32,11 +32,13 @@ TACTICS_VARIABLE = "TRACKER_ROS_TACTIC_SOURCES"
 """Names the kernel libraries that TensorRT may use, or `none`: for machines where cuBLAS and cuDNN
 are not there in full. TensorRT 8 tries both while it builds, and ends the process where it meets
 an empty stand-in."""
-BUILD = 1
+BUILD = 2
 """Version of what this module does with a graph: another one builds anew."""
 SLOW_FP16 = ("6.1",)
 """GPUs that compute float16 more slowly than float32."""
 FIRST_FP16 = 5.3
+DRAWN, NOTHING = "drawn pictures", "nothing"
+"""Samples that are nobody's footage; and of fp32, which takes none."""
 
 _log = logging.getLogger("tracker_ros.engines")
 
@@ -60,6 +62,8 @@ class BuildOptions:
     """Rows of the largest pass of a graph whose first axis is free."""
     workspace_mib: int = 1024
     """Scratch memory of the GPU that a kernel may use."""
+    samples: str = DRAWN
+    """What the samples are of: engines that were chosen by others are built anew."""
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -184,7 +188,8 @@ class _Job:
         self._tell(Progress(words, min(share, 0.99)))
 
     def _key_in(self, precision: str) -> PlanKey:
-        return replace(self.key, precision=precision)
+        samples = NOTHING if precision == "fp32" else self._options.samples
+        return replace(self.key, precision=precision, samples=samples)
 
     def _made(self, precision: str, samples: Sequence[Mapping[str, Array]]) -> TensorRTEngine:
         """The engine in a precision. Raises ModelError; EngineError where it cannot be built."""
@@ -268,6 +273,7 @@ def key_of(graph: Path, options: BuildOptions, device: Device) -> PlanKey:
         gpu=device.name, multiprocessors=device.multiprocessors,
         precision=options.precision, profile=rows,
         options=", ".join(f"{name} {value}" for name, value in parts.items()),
+        samples=NOTHING if options.precision == "fp32" else options.samples,
     )  # fmt: skip
 
 

@@ -47,6 +47,8 @@ class PlanKey:
     """Rows that it runs."""
     options: str
     """Of the builder."""
+    samples: str = ""
+    """What it was calibrated and checked on, in words."""
 
     @property
     def name(self) -> str:
@@ -64,6 +66,7 @@ WHAT = {
     "precision": "the precision {}",
     "profile": "rows {}",
     "options": "the options {}",
+    "samples": "samples of {}",
 }
 """How a field of a key that differs is told. The order is that of their weight."""
 OF_ANOTHER_GPU = {"gpu", "sm", "multiprocessors"}

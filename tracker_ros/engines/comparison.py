@@ -15,8 +15,12 @@ import numpy as np
 from tracker_ros.engines.engine import Array, Engine
 from tracker_ros.errors import EngineError
 
-MOST_RELATIVE = 0.02
-"""Root mean square of the error of an output, over that of the output."""
+MOST_RELATIVE = 0.005
+"""Root mean square of the error of an output, over that of the output.
+
+Noise of that size on every output leaves the boxes of a frame at an IoU of 0.99 with those of
+float32; of four times that size, 8 in 100 frames differ visibly. See docs/tensorrt.md.
+"""
 LEAST_COSINE = 0.999
 """Between the outputs of a sample, as vectors."""
 
@@ -62,7 +66,7 @@ class Comparison:
         if not self.outputs:
             return "nothing to compare on"
         worst = max(self.outputs, key=lambda output: (not output.good, output.relative))
-        limits = f"allowed: {MOST_RELATIVE:.0%}, {LEAST_COSINE}"
+        limits = f"allowed: {MOST_RELATIVE:.1%}, {LEAST_COSINE}"
         return f"{worst} on {self.samples} samples; {limits}"
 
 

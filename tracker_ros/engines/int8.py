@@ -41,7 +41,7 @@ def to_int8(graph: Path, out: Path, samples: Sequence[Mapping[str, Array]]) -> N
     if not samples:
         raise EngineError(
             f"{graph.name} cannot be calibrated for int8: nothing was recorded of what it is "
-            "given; name a folder of pictures with things to follow, or take precision fp16"
+            "given; name pictures with things to follow with engine_samples, or take precision fp16"
         )
     model = folded(graph, PURPOSE)
     import onnx

@@ -16,6 +16,7 @@ from tracker_ros.models.card import Card, read_card
 from tracker_ros.mot.affinity import FAR
 from tracker_ros.mot.appearance import Appearance
 from tracker_ros.sot.backends import EngineChoice
+from tracker_ros.sot.clips import Footage
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -122,10 +123,10 @@ def load_famnet(
             f"multi-object tracking needs a famnet model, as {DEFAULT_MODEL}"
         )
 
-    def samples() -> Mapping[str, Any]:
+    def samples(footage: Footage | None) -> Mapping[str, Any]:
         from tracker_ros.mot.samples import record_famnet  # which needs this module
 
-        return record_famnet(card)
+        return record_famnet(card, clips=None if footage is None else footage.clips())
 
     networks, upgrade = (engines or EngineChoice()).open(card, GRAPHS, samples)
     return FamnetModel(card, networks, mode=mode, upgrade=upgrade)

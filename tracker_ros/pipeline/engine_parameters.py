@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tracker_ros.engines.build import BuildOptions, Tell
@@ -12,6 +13,7 @@ from tracker_ros.engines.cache import default_folder
 from tracker_ros.engines.trust import PRECISIONS
 from tracker_ros.errors import ModelError
 from tracker_ros.pipeline.camera_parameters import CameraParameters
+from tracker_ros.pipeline.footage import open_footage
 from tracker_ros.pipeline.parameters import Choices, ParameterStore
 from tracker_ros.sot.backends import (
     AUTO,
@@ -39,6 +41,8 @@ class EngineParameters:
     """Folder of the built engines; empty: the usual one."""
     wait: bool
     build_only: bool
+    samples: str
+    """Folder of pictures, or a bag, to choose a precision by; empty: drawn ones."""
 
     def choice(
         self, threads: int, tell: Tell, accelerator: Accelerator = TENSORRT_ENGINES
@@ -46,7 +50,8 @@ class EngineParameters:
         """What they ask for."""
         cache = Path(self.cache).expanduser() if self.cache else None
         build = BuildOptions(precision=self.precision, cache=cache)
-        return EngineChoice(self.backend, threads, build, self.wait, tell, accelerator)
+        footage = partial(open_footage, self.samples) if self.samples else None
+        return EngineChoice(self.backend, threads, build, self.wait, tell, accelerator, footage)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ def declare_engine_parameters(store: ParameterStore, backends: Sequence[str] = B
             "network stands it", read_only=True)  # fmt: skip
     declare("engine_cache", "", "folder that engines are kept in; empty: "
             "$XDG_CACHE_HOME/tracker_ros/engines", read_only=True)  # fmt: skip
+    declare("engine_samples", "", "pictures that engines are calibrated and checked on: a folder "
+            "of them, a bag, or BAG:/TOPIC; empty: drawn ones", read_only=True)  # fmt: skip
     declare("engine_wait", False, f"configure waits for the engines of {TENSORRT}, in place of "
             f"tracking on {ONNXRUNTIME} meanwhile", read_only=True)  # fmt: skip
     declare("build_only", False, f"build the engines of {TENSORRT}, and end: 0, or 1 where that "
@@ -94,5 +101,5 @@ def read_engine_parameters(store: ParameterStore) -> EngineParameters:
     value = store.value
     return EngineParameters(
         value("backend"), value("precision"), value("engine_cache"), value("engine_wait"),
-        value("build_only"),
+        value("build_only"), value("engine_samples"),
     )  # fmt: skip

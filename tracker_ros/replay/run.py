@@ -7,7 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tracker_ros.bags.bag import COMPRESSED_IMAGE, Topic, describe, no_image_topic
+from tracker_ros.bags.bag import (
+    COMPRESSED_IMAGE,
+    Topic,
+    describe,
+    fullest_image_topic,
+    no_image_topic,
+)
 from tracker_ros.bags.reader import BagReader, open_bag
 from tracker_ros.bags.types import store as message_types
 from tracker_ros.engines.upgrade import paced, to_stderr
@@ -170,15 +176,12 @@ def _engines(parameters: SotParameters | MotParameters) -> EngineChoice:
 
 def image_topic(job: Job, bag: BagReader) -> Topic:
     """The topic of the images. Raises DataError naming those that there are."""
-    images = [topic for topic in bag.topics if topic.is_image]
-    chosen = [topic for topic in images if topic.name == job.topic] if job.topic else images
-    # The one with the most messages; raw before compressed, where both were recorded.
-    chosen.sort(key=lambda topic: (-topic.count, topic.type == COMPRESSED_IMAGE, topic.name))
-    if not chosen:
+    chosen = fullest_image_topic(bag.topics, job.topic or "")
+    if chosen is None:
         raise DataError(no_image_topic(job.bag, job.topic or None, bag.topics) + _damage(bag))
-    if not chosen[0].count:
-        raise DataError(f"{job.bag} holds no message on {chosen[0].name}{_damage(bag)}")
-    return chosen[0]
+    if not chosen.count:
+        raise DataError(f"{job.bag} holds no message on {chosen.name}{_damage(bag)}")
+    return chosen
 
 
 def _damage(bag: BagReader) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,15 +18,16 @@ from tracker_ros.engines.network import Networks
 from tracker_ros.engines.onnx import OnnxEngine
 from tracker_ros.engines.torch import TorchEngine
 from tracker_ros.engines.upgrade import GivenUpError, Part, Upgrade
-from tracker_ros.errors import EngineError, ModelError, program
+from tracker_ros.errors import DataError, EngineError, ModelError, program
 from tracker_ros.models.card import Card
+from tracker_ros.sot.clips import Footage
 
 AUTO, TENSORRT = "auto", "tensorrt"
 ONNXRUNTIME, TORCH = OnnxEngine.backend, TorchEngine.backend
 BACKENDS = (TENSORRT, ONNXRUNTIME, TORCH)
 """By name. `auto` takes TensorRT where it can be used, else ONNX Runtime, and says why."""
-Samples = Callable[[], Mapping[str, Sequence[Mapping[str, Array]]]]
-"""What the networks of a model are given while it tracks, by role."""
+Samples = Callable[[Footage | None], Mapping[str, Sequence[Mapping[str, Array]]]]
+"""What the networks of a model are given while it tracks, by role; None: over drawn pictures."""
 PATIENCE = 0.5
 """Seconds after which a build that waits for another one says so again."""
 _building = threading.Lock()
@@ -87,6 +88,9 @@ class EngineChoice:
     tell: Tell = lambda progress: None
     """Is told how far a build is that is waited for; what it raises ends the build."""
     accelerator: Accelerator = TENSORRT_ENGINES
+    footage: Callable[[], Footage] | None = None
+    """Opens pictures to choose a precision by, when engines are built or looked up; may raise
+    DataError. None: drawn ones."""
 
     def open(
         self, card: Card, roles: Iterable[str], samples: Samples
@@ -144,16 +148,21 @@ class EngineChoice:
     ) -> dict[str, Engine]:
         """Engines of the accelerator for each role, run once. Raises EngineError."""
         recorded: dict[str, Sequence[Mapping[str, Array]]] = {}
+        footage: Footage | None = None
 
         def of(role: str) -> Sequence[Mapping[str, Array]]:
             if not recorded:
-                recorded.update(samples())
+                recorded.update(samples(footage))
             return recorded.get(role, ())
 
         while not _building.acquire(timeout=PATIENCE):
             tell(Progress("waits for another build of this process to end", 0.0))
         try:
-            engines: dict[str, Engine] = {}
+            build, engines = self.build, dict[str, Engine]()
+            if self.footage is not None and build.precision != "fp32":
+                tell(Progress("looks through the pictures of engine_samples", 0.0))
+                footage = self.footage()
+                build = replace(build, samples=footage.words)
             for number, role in enumerate(roles):
 
                 def told(progress: Progress, role: str = role, number: int = number) -> None:
@@ -162,13 +171,13 @@ class EngineChoice:
 
                 told(Progress("begins", 0.0))
                 engines[role] = self.accelerator.open(
-                    card.graph(role), self.build, samples=partial(of, role), tell=told
+                    card.graph(role), build, samples=partial(of, role), tell=told
                 )
                 _run_once(engines[role])
             return engines
         except EngineError:
             raise
-        except ModelError as error:
+        except (ModelError, DataError) as error:
             raise EngineError(str(error)) from error
         except Exception as error:  # of a library whose types are not known here
             raise EngineError(f"{type(error).__name__}: {error}") from error
@@ -180,7 +189,7 @@ def open_engines(
     card: Card, roles: Iterable[str], *, threads: int = 0, backend: str = ONNXRUNTIME
 ) -> dict[str, Engine]:
     """An engine for each role, built without samples. Raises what EngineChoice.open raises."""
-    networks, _ = EngineChoice(backend, threads).open(card, roles, dict)
+    networks, _ = EngineChoice(backend, threads).open(card, roles, lambda footage: {})
     return {role: network.engine for role, network in networks.items()}
 
 

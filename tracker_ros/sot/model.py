@@ -14,6 +14,7 @@ from tracker_ros.models.card import Card, read_card
 from tracker_ros.sot.atom import AtomTracker
 from tracker_ros.sot.atom_parameters import AtomParameters
 from tracker_ros.sot.backends import AUTO, ONNXRUNTIME, EngineChoice, Samples
+from tracker_ros.sot.clips import Footage
 from tracker_ros.sot.monitor import Thresholds
 from tracker_ros.sot.ranges import checked
 from tracker_ros.sot.siamfc import SiamFCParameters, SiamFCTracker
@@ -144,9 +145,9 @@ def open_model(name: str, choice: EngineChoice) -> LoadedModel:
 
 
 def _samples_of(card: Card) -> Samples:
-    def record() -> Mapping[str, Any]:
-        from tracker_ros.sot.samples import record_samples
+    def record(footage: Footage | None) -> Mapping[str, Any]:
+        from tracker_ros.sot.samples import record_samples  # which needs this module
 
-        return record_samples(card, pictures=None)
+        return record_samples(card, clips=None if footage is None else footage.clips())
 
     return record
