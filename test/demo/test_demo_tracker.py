@@ -75,3 +75,13 @@ def test_a_model_of_which_a_graph_is_damaged_is_refused_before_anything_starts(
     graph.write_bytes(graph.read_bytes()[:-1])
     assert main(["demo", "--tracker", str(path), "--out", str(tmp_path / "out")]) == 2
     assert f"{graph} is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
+def test_a_port_that_no_browser_can_be_told_of_is_refused(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", f"--web={port}"])
+    assert ended.value.code == 2
+    assert f"port '{port}' is not a number from 1 to 65535" in capsys.readouterr().err

@@ -109,7 +109,8 @@
       .map(([one, { width, height }]) => told(Math.min(width, height), one));
   }
 
-  // The colour that most of what is drawn over the picture has is that behind the names.
+  // The colour that most of what is drawn over the picture has is that behind the names; but for white:
+  // that is behind the words, dark ones, of the operator's own box and of what is under the mouse.
   function unread() {
     const { width, height } = document.getElementById("overlay");
     const { data } = document.getElementById("overlay").getContext("2d").getImageData(0, 0, width, height);
@@ -118,6 +119,7 @@
       const key = `${data[at]},${data[at + 1]},${data[at + 2]},${data[at + 3] / 255}`;
       if (data[at + 3]) counts.set(key, (counts.get(key) ?? 0) + 1);
     }
+    counts.delete("255,255,255,1");
     const [[plate] = [""]] = [...counts].sort((a, b) => b[1] - a[1]);
     if (!plate) return [];
     const behind = CAMERA.map((ground) => over(colour(plate), ground));

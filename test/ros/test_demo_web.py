@@ -72,3 +72,4 @@ def test_a_port_that_is_taken_ends_it_with_the_reason(start_process: Start, tmp_
         demo = start_process([*TRACKER_ROS, "demo", "--web", str(port), "--out", str(tmp_path)])
         assert demo.wait_exit(60) == 1
     assert f"cannot listen on 127.0.0.1:{port}" in demo.output
+    assert "Address already in use" in demo.output and "here: --web PORT" in demo.output

@@ -146,4 +146,6 @@ def test_the_button_knows_at_once_that_tracking_is_paused(sot: Sot, page: PageCl
     page.wait_for("status")
     assert page.ask("enable", on=False)["ok"]
     page.wait_for("status", lambda told: not told["enabled"], timeout=0.5)
+    clicked = page.ask("click", **place(page), x=5, y=5)
+    assert not clicked["ok"] and "paused" in clicked["message"]
     assert page.ask("enable", on=True)["ok"]

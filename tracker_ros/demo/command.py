@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: det where it is there)",
     )
     parser.add_argument(
-        "--web", type=int, nargs="?", const=PORT, metavar="PORT",
+        "--web", type=port_argument, nargs="?", const=PORT, metavar="PORT",
         help="point at targets yourself, on a page in the browser, for as long as you like "
         "(default port: %(const)s)",
     )  # fmt: skip
@@ -93,6 +93,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="sheet of key moments (default: in DIR)"
     )
+
+
+def port_argument(text: str) -> int:
+    """A port that a browser can be told of."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"port '{text}' is not a number from 1 to 65535")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,6 +12,8 @@ from tracker_ros.demo.processes import ChildProcesses, ros_environment
 from tracker_ros.demo.sources import source_arguments
 
 IDENTITIES, DETECTIONS = "mot/tracks", "detector/detections"
+HISTORY = 150
+"""Images: 5 s of most cameras, for boxes that are made with the keys."""
 
 
 def run(args: argparse.Namespace, model: Mapping[str, str], logs: Path) -> int:
@@ -33,9 +35,10 @@ def run(args: argparse.Namespace, model: Mapping[str, str], logs: Path) -> int:
         while True:
             for child in started:
                 if child.exit_code is not None:
+                    hint = "; here: --web PORT" if child.name == "operator" else ""
                     print(
                         f"demo: the {child.name} process ended with code {child.exit_code}; last "
-                        f"lines of {child.log}:\n{child.last_words()}"
+                        f"lines of {child.log}:\n{child.last_words()}{hint}"
                     )
                     return 1
             time.sleep(0.1)
@@ -45,8 +48,9 @@ def commands(args: argparse.Namespace, model: Mapping[str, str]) -> dict[str, li
     """What is started: a name for each process, and its words after `tracker_ros`."""
     parameters = [word for key, value in model.items() for word in ("-p", f"{key}:={value}")]
     page = ["-p", f"port:={args.web}", "-p", f"record_folder:={args.out / 'recordings'}"]
+    history = ["-p", f"history_frames:={HISTORY}"]
     found = {
-        "sot": ["sot", *_node("sot", IDENTITIES), *parameters],
+        "sot": ["sot", *_node("sot", IDENTITIES), *history, *parameters],
         "operator": ["operator", *_node("operator", DETECTIONS), *page],
         "camera": ["camera", *source_arguments(args), "--loop", "--reliability", args.reliability],
     }

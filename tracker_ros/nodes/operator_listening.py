@@ -97,6 +97,11 @@ class Listening:
         """Whether a status has come a moment ago; from any thread."""
         return self._heard is not None
 
+    @property
+    def paused(self) -> bool:
+        """Whether the single-object node has said that it does not track."""
+        return not self._enabled
+
     def enabled(self, answer: Future[Done], on: bool) -> None:
         """Tracking was paused, or goes on, if that was granted; diagnostics say so later."""
         if answer.exception() is None:

@@ -15,7 +15,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
-from tracker_ros.errors import ImageError, TrackerRosError
+from tracker_ros.errors import ImageError, TargetError, TrackerRosError
 from tracker_ros.nodes.names import base_topic
 from tracker_ros.nodes.node_parameters import NodeParameters
 from tracker_ros.nodes.operator_listening import Listening
@@ -151,6 +151,8 @@ class OperatorNode(Node):
             if isinstance(request, protocol.Record):
                 self._record(request.on, answer)
             else:
+                if isinstance(request, protocol.Click) and self._listening.paused:
+                    raise TargetError("tracking is paused; let it go on first")  # none answers
                 self._requests.do(request, answer)
                 if isinstance(request, protocol.Enable):
                     answer.add_done_callback(lambda _: self._listening.enabled(answer, request.on))

@@ -65,7 +65,7 @@ class OperatorRequests:
             parameters = [Parameter(name=n, value=_text(v)) for n, v in values.items()]
             wish = SetParametersAtomically.Request(parameters=parameters)
             self._call(self._parameters, wish, answer, lambda r: (r.result.successful,
-                       Done(r.result.reason or f"{request.name} is being loaded")))  # fmt: skip
+                       Done(r.result.reason or f"loading {request.name}")))  # fmt: skip
         else:
             raise TargetError(f"{type(request).__name__} cannot be done here")
 

@@ -33,8 +33,8 @@ def add_ros_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--ros-args ...`; what follows it is for ROS, see `ros_arguments`."""
     parser.add_argument(
         "--ros-args", nargs=argparse.REMAINDER, default=[], metavar="ARGUMENT",
-        help="all that follows is for ROS, e.g. -r image:=/camera/image_raw; docs/topics.md and "
-        "docs/detector.md list topics and parameters",
+        help="all that follows is for ROS, e.g. -r image:=/camera/image_raw; docs/topics.md, "
+        "docs/detector.md and docs/operator.md list topics and parameters",
     )  # fmt: skip
 
 

@@ -107,7 +107,8 @@ class Page:
             raise _Closed(NO_HELLO, f"this server speaks version {VERSION}: load the page again")
         if not self._server.access.knows(hello.token):
             await asyncio.sleep(WRONG_TOKEN_DELAY)
-            raise _Closed(WRONG_TOKEN, "wrong token; the node's log has the right one")
+            why = "wrong token; the node's log has the right one"
+            raise _Closed(WRONG_TOKEN, why if hello.token else "it is in the node's log")
         full = self._server.full()
         if full:
             raise _Closed(TOO_MANY, full)

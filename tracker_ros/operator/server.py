@@ -8,6 +8,7 @@ reason, and touches neither the others nor the node.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -94,8 +95,10 @@ class PageServer:
             started.result(START_TIMEOUT)
         except (OSError, OverflowError, FutureTimeoutError) as error:
             self._end_loop()
+            number = getattr(error, "errno", None) or 0
+            why = os.strerror(number) if number > 0 else error  # asyncio says the rest again
             raise OperatorError(
-                f"cannot listen on {address}:{port}: {error}; set the parameters address and port"
+                f"cannot listen on {address}:{port}: {why}; set the parameters address and port"
             ) from error
 
     @property
