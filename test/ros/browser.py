@@ -57,6 +57,8 @@ class Browser:
         self._until(lambda: self._socket is not None, "the browser")
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        # As a window that is in front; without it :focus may match nothing before the first click.
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.resize(width, height)
 
     # --- what an operator does -------------------------------------------------------------------
