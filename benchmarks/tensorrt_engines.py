@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from engine_graphs import PUBLISHED, SHIPPED, graphs_in, write_graphs
+from engine_table import table
 
 from tracker_ros.engines.build import BuildOptions, named_tactics
 from tracker_ros.engines.compile import Recipe, build_plan
@@ -41,15 +42,8 @@ from tracker_ros.engines.tensorrt import TensorRTEngine
 from tracker_ros.engines.tensorrt_module import load_tensorrt, surface_of
 from tracker_ros.errors import TrackerRosError
 
-SHIPPED = Path(__file__).parents[1] / "tracker_ros" / "models"
-PUBLISHED = (
-    "siamfc_3s", "siamrpn_alex_dwxcorr", "siamrpn_mobilev2_l234_dwxcorr",
-    "siamrpn_r50_l234_dwxcorr", "spm_alexnet_otb", "atom_resnet18",
-)  # fmt: skip
 ENGINES = ("tensorrt-fp16", "tensorrt-fp32", "torch-eager", "torch-compiled", "onnxruntime")
 FRAME_BACKENDS = ("tensorrt-fp16", "tensorrt-fp32", "torch", "onnxruntime")
-PER_FRAME = ("search", "match", "refine", "project")
-"""Roles that run in every frame of a target that is followed."""
 WARM_UP, SECONDS, FEWEST = 30, 2.0, 50
 FRAMES = 100
 
@@ -68,53 +62,6 @@ class Figure:
     precision: str = ""
     error: str = ""
     machine: dict[str, str] = field(default_factory=dict)
-
-
-# --- graphs --------------------------------------------------------------------------------------
-
-
-def write_graphs(out: Path, models: tuple[str, ...]) -> None:
-    """Published networks with random weights, the graphs that ship, and the work of each."""
-    from tracker_ros.zoo.exporting import export_untrained
-
-    (out / "weights").mkdir(parents=True, exist_ok=True)
-    for name in models:
-        print(export_untrained(name, 0, out, force=True))
-    for path in (*SHIPPED.glob("*small*.yaml"), *(SHIPPED / "weights").glob("*.onnx")):
-        shutil.copyfile(path, out / path.relative_to(SHIPPED))
-    work = {path.stem: work_of(path) for path in graphs_in(out)}
-    (out / "work.json").write_text(json.dumps(work, indent=1))
-
-
-def work_of(path: Path) -> dict[str, float]:
-    """GFLOP of the products of one row, and MB that must move: weights, inputs, outputs."""
-    from tracker_ros.engines.folding import folded
-
-    model = folded(path, "the work of a graph")
-    shapes = {
-        value.name: [int(side.dim_value) or 1 for side in value.type.tensor_type.shape.dim]
-        for value in (*model.graph.value_info, *model.graph.input, *model.graph.output)
-    }
-    shapes |= {
-        weight.name: [int(side) for side in weight.dims] for weight in model.graph.initializer
-    }
-    flops = 0.0
-    for node in model.graph.node:
-        result = shapes.get(node.output[0], [])
-        if node.op_type == "Conv":
-            flops += 2.0 * np.prod(result) * np.prod(shapes[node.input[1]][1:])
-        elif node.op_type in ("MatMul", "Gemm"):
-            flops += 2.0 * np.prod(result) * shapes[node.input[0]][-1]
-    ends = [value.name for value in (*model.graph.input, *model.graph.output)]
-    numbers = sum(np.prod(shapes[name]) for name in ends)
-    weights = sum(np.prod([int(side) for side in w.dims]) for w in model.graph.initializer)
-    return {"gflop": flops / 1e9, "mb": 4 * float(numbers + weights) / 1e6}
-
-
-def graphs_in(folder: Path) -> list[Path]:
-    """Every graph of a folder of models, or of a folder of graphs."""
-    inner = folder / "weights"
-    return sorted((inner if inner.is_dir() else folder).glob("*.onnx"))
 
 
 # --- engines -------------------------------------------------------------------------------------
@@ -312,58 +259,6 @@ def keep(figures: Iterator[Figure], file: Path | None) -> None:
         kept.append(asdict(figure))
         if file is not None:
             file.write_text(json.dumps(kept, indent=1))
-
-
-# --- tables --------------------------------------------------------------------------------------
-
-
-def table(figures: list[dict[str, Any]], work: dict[str, dict[str, float]]) -> str:
-    """All figures as tables in Markdown."""
-    lines = [*{json.dumps(one["machine"], sort_keys=True) for one in figures}, ""]
-    for what, value in (("pass", "median"), ("frame", "median"), ("build", "cold"),
-                        ("build", "with timing cache"), ("build", "load")):  # fmt: skip
-        some = [one for one in figures if one["what"] == what and value in one["milliseconds"]]
-        engines = list(dict.fromkeys(one["engine"] for one in some))
-        if not some:
-            continue
-        lines += [f"## {what}: {value}, ms", "", f"| | rows | {' | '.join(engines)} | GFLOP |"]
-        lines.append("|---|---|" + "---|" * (len(engines) + 1))
-        found = {(o["name"], o["rows"], o["engine"]): o["milliseconds"][value] for o in some}
-        for name, rows in dict.fromkeys((name, rows) for name, rows, _ in found):
-            cells = [_cell(found, name, rows, engine) for engine in engines]
-            gflop = work.get(name, {}).get("gflop")
-            cells.append("" if gflop is None else f"{gflop * max(rows, 1):.2f}")
-            lines.append(f"| {name} | {rows} | {' | '.join(cells)} |")
-        if what == "pass":
-            lines += _sums(found, engines)
-        lines.append("")
-    errors = dict.fromkeys(f"{o['engine']}: {o['error']}" for o in figures if o["error"])
-    return "\n".join([*lines, *errors])
-
-
-def _cell(found: dict[tuple[str, int, str], float], name: str, rows: int, engine: str) -> str:
-    took = found.get((name, rows, engine))
-    eager = found.get((name, rows, "torch-eager"))
-    if took is None:
-        return ""
-    return f"{took:.3f}" + (f" ({eager / took:.1f}x)" if eager and engine != "torch-eager" else "")
-
-
-def _sums(found: dict[tuple[str, int, str], float], engines: list[str]) -> list[str]:
-    """The networks of a frame of one target, together."""
-    totals: dict[tuple[str, int, str], float] = {}
-    models = dict.fromkeys(name.rpartition(".")[0] for name, _, _ in found)
-    for model in models:
-        roles = [f"{model}.{role}" for role in PER_FRAME]
-        roles = [name for name in roles if any(name == other for other, _, _ in found)]
-        for engine in engines:
-            times = [found.get((name, 1, engine)) for name in roles]
-            if times and None not in times:
-                totals[f"**{model}, a frame**", 1, engine] = float(sum(t for t in times if t))
-    return [
-        f"| {name} | 1 | {' | '.join(_cell(totals, name, 1, engine) for engine in engines)} | |"
-        for name in dict.fromkeys(name for name, _, _ in totals)
-    ]
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,9 +92,9 @@ def test_a_graph_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"workspace_mib": -1}, "workspace_mib is -1"),
     ],
 )
-def test_an_option_that_is_none_is_refused(wrong: dict[str, object], words: str) -> None:
+def test_an_option_that_is_none_is_refused(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(EngineError, match=words):
-        BuildOptions(**wrong)  # type: ignore[arg-type]
+        BuildOptions(**wrong)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import shipped
@@ -61,9 +62,9 @@ def expected() -> dict[str, tuple[shipped.Values, shipped.Values]]:
 def opened(folder: Path, expected: dict[str, tuple[shipped.Values, shipped.Values]]) -> Open:
     """Opens a graph by MODEL.ROLE and options; gives the engine and all that was told."""
 
-    def open_one(name: str, **options: object) -> Opened:
+    def open_one(name: str, **options: Any) -> Opened:
         told: list[Progress] = []
-        chosen = BuildOptions(**{"cache": folder, **options})  # type: ignore[arg-type]
+        chosen = BuildOptions(**{"cache": folder, **options})
         engine = open_tensorrt(
             shipped.GRAPHS[name], chosen, samples=lambda: [expected[name][0]], tell=told.append
         )
