@@ -129,6 +129,11 @@ class Browser:
             assert time.monotonic() < deadline, f"in vain for {script}; {self.complaints}"
             time.sleep(0.03)
 
+    def drawn(self) -> None:
+        """Wait until the page has been laid out and drawn as it is now, observers of sizes told."""
+        twice = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        self.call("Runtime.evaluate", expression=twice, awaitPromise=True)
+
     def picture(self, file: Path) -> None:
         """What is on the screen, as a PNG or JPEG."""
         form = "jpeg" if file.suffix == ".jpg" else "png"

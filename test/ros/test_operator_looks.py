@@ -88,6 +88,7 @@ def require_looks(browser: Browser) -> None:
         for scheme in SCHEMES:
             prefer(browser, prefers_color_scheme=scheme)
             browser.wait(f"matchMedia('(prefers-color-scheme: {scheme})').matches")
+            browser.drawn()  # innerWidth is another before the page is
             wrong += [f"{name}, {scheme}: {one}" for one in browser.run(LOOKS)]
     browser.resize(1440, 900)
     assert not wrong, "\n".join(wrong)
