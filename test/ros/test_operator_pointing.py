@@ -29,7 +29,7 @@ def test_a_box_is_followed_from_the_picture_that_it_was_drawn_on(
     drawn_on = place(page)
     film(sot, page, range(1, 12))  # the operator takes his time
     answer = page.ask("set_target", **drawn_on, box=box_list(truth(0)), label="buggy")
-    assert answer["ok"] and "late" in answer["message"]
+    assert answer["ok"] and "late" in answer["message"], answer
     film(sot, page, range(12, 20))
     page.wait_until(
         lambda: (page.last("status") or {}).get("stamp") == page.pictures[-1].head["stamp"],
@@ -46,6 +46,7 @@ def test_a_page_that_is_opened_again_finds_the_states_of_before(
 ) -> None:
     film(sot, page, range(1))
     answer = page.ask("set_target", **place(page), box=box_list(truth(0)))
+    assert answer["ok"], answer
     film(sot, page, range(1, 8))
     page.wait_for("status", lambda told: told["targets"] and told["targets"][0]["age"] > 4)
     number = answer["target"]

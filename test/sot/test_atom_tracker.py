@@ -178,13 +178,25 @@ def test_the_same_view_in_another_size_is_followed(model: LoadedModel, factor: f
         assert off(unscaled, x, 150) < 18, f"frame {i}"
 
 
-def test_the_first_classifier_tells_the_target_from_the_background(model: LoadedModel) -> None:
+def test_the_likeness_tells_the_target_from_the_background(model: LoadedModel) -> None:
     tracker = started(model)
     for i in range(12):
         tracker.track(scene(200 + 4 * i, 150))
     there = [tracker.likeness(scene(x, 200), Box(x, 200, 60, 48)) for x in range(100, 500, 50)]
     gone = [tracker.likeness(BACKGROUND, Box(x, 200, 60, 48)) for x in range(100, 500, 50)]
-    assert np.mean(there) > 0.3 and np.mean(gone) < 0.1
+    assert np.mean(there) > 0.5 and np.mean(gone) < 0.25
+
+
+def test_a_box_that_was_just_found_is_compared_without_another_look(model: LoadedModel) -> None:
+    tracker = started(model)
+    for i in range(5):
+        image = scene(200 + 4 * i, 150)
+        found = tracker.track(image)
+    assert set(next(tracker.comparing(image, found.box)).inputs) > {"box"}
+    for other, box in ((image.copy(), found.box), (image, Box(300, 200, 60, 48))):
+        assert set(next(tracker.comparing(other, box)).inputs) == {"search"}
+    near, anew = tracker.likeness(image, found.box), tracker.likeness(image.copy(), found.box)
+    assert near == pytest.approx(anew, abs=0.15) and near > 0.4
 
 
 def test_targets_that_share_passes_are_where_they_are_alone(model: LoadedModel) -> None:

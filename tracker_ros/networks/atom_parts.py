@@ -1,7 +1,7 @@
 """From a trained ATOM to its four ONNX graphs.
 
 search: crops -> layer2, layer3. The costly part, also run on the samples of the first frame.
-modulate: layer2, layer3, box -> mod3, mod4. Once a target.
+modulate: layer2, layer3, box -> mod3, mod4. Of the first frame, and of what is compared with it.
 project: layer2, layer3 -> c3, c4. Only where the classifier has found the target.
 refine: c3, c4, mod3, mod4, boxes -> boxes, overlap. Gradient ascent, written out.
 

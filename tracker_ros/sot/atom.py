@@ -18,7 +18,7 @@ from tracker_ros.geometry import MAX_SHARE, MIN_SIDE, Box, UInt8Image, grey_cont
 from tracker_ros.sot.atom_classifier import Classifier
 from tracker_ros.sot.atom_localisation import Flag, Found, Localiser
 from tracker_ros.sot.atom_memory import Float32, Memory
-from tracker_ros.sot.atom_parameters import FIRST_SAMPLES, AtomParameters
+from tracker_ros.sot.atom_parameters import FIRST_SAMPLES, STRIDE, AtomParameters
 from tracker_ros.sot.atom_refinement import chosen, proposals
 from tracker_ros.sot.atom_samples import (
     Crop,
@@ -31,10 +31,14 @@ from tracker_ros.sot.atom_samples import (
 )
 from tracker_ros.sot.passes import Call, Steps
 from tracker_ros.sot.tracker import SearchingTracker
+from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
 OUTSIDE = 0.3
 """How far the target's middle may lie beyond the border, in its sides."""
+BORDER = 0.15
+"""A box with its middle nearer to the border, in sides of the crop, is not compared by that crop: a
+target has a fifth of a side."""
 ROWS = 8
 """Samples of the first frame that go through the backbone at a time."""
 
@@ -68,22 +72,31 @@ class _Target:
 class _Seen:
     """What one look has found."""
 
+    image: UInt8Image
     estimate: Estimate
     found: Found
     state: _State
     """The target's place and size; the former ones where it was not found."""
     crop: Crop
+    layers: Mapping[str, Float32]
     sample: Float32
     """The crop's features, reduced."""
+
+    def shows(self, image: UInt8Image, box: Box) -> bool:
+        """Whether it is this box that was found, so far inside that all of it was seen."""
+        x, y = self.crop.inward(self.state.cx, self.state.cy)
+        side = self.crop.pixels.shape[0]
+        inside = BORDER * side <= min(x, y) and max(x, y) <= (1 - BORDER) * side
+        return inside and self.image is image and self.estimate.box == box
 
 
 class AtomTracker(SearchingTracker):
     """One target. The networks are those of tracker_ros.networks.atom_parts.
 
-    search -> features, of the first frame's samples, too; modulate, once a target; project and
-    refine, in frames where the classifier has found the target. Each tracker draws its random
-    numbers from `parameters.seed`: the same pictures give the same boxes. Raises ModelError when
-    the graphs are of another crop size than the parameters.
+    search -> features, of the first frame's samples, too; modulate, of the first frame and where
+    one is compared with it; project and refine, in frames where the classifier has found the
+    target. Each tracker draws its random numbers from `parameters.seed`: the same pictures give
+    the same boxes. Raises ModelError when the graphs are of another crop size than the parameters.
     """
 
     roles = ("search", "modulate", "project", "refine")
@@ -102,6 +115,7 @@ class AtomTracker(SearchingTracker):
         self.flag = Flag.NORMAL
         """What the peaks said in the last frame that was followed."""
         self._target: _Target | None = None
+        self._last: _Seen | None = None
         self._state = _State(0, 0, 0, 0)
         self._frame = 1
         self._rng = np.random.default_rng(p.seed)
@@ -115,7 +129,7 @@ class AtomTracker(SearchingTracker):
         state = _State(box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2, box.w, box.h)
         seeds = np.random.SeedSequence(self._p.seed).spawn(3)
         learning, following, looking = (np.random.default_rng(seed) for seed in seeds)
-        self._target = self._learn(image, state, learning)
+        self._target, self._last = self._learn(image, state, learning), None
         self._state, self._frame, self.flag = state, 1, Flag.NORMAL
         self._rng, self._look_rng = following, looking
 
@@ -148,15 +162,27 @@ class AtomTracker(SearchingTracker):
         self._state = _State(box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2, box.w, box.h)
 
     def comparing(self, image: UInt8Image, box: Box) -> Steps[float]:
-        """What the classifier of the first frame says of the middle of `box`, in [0, 1]."""
-        target, cells = self._learnt(), self._p.cells
-        cx, cy = box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2
-        state = _State(cx, cy, box.w, box.h)
-        _, _, sample = yield from self._sample(image, cx, cy, self._side(state))
+        """How like the target of the first frame what `box` holds is, in [0, 1].
+
+        The mean of what the first frame's classifier says of the middle of the box, and of the
+        likeness of the overlap network's modulation vectors: the two err on different pictures.
+        A box that was found in the last look is compared by the features of that look.
+        """
+        target, last = self._learnt(), self._last
+        state = _State(box.x + (box.w - 1) / 2, box.y + (box.h - 1) / 2, box.w, box.h)
+        if last is not None and last.shows(image, box):
+            crop, layers, sample = last.crop, last.layers, last.sample
+        else:
+            side = self._side(state)
+            crop, layers, sample = yield from self._sample(image, state.cx, state.cy, side)
+        x, y = crop.inward(state.cx, state.cy)
         scores = target.classifier.scores(sample, target.first_kernels)
-        middle = slice(cells // 2 - 1, cells // 2 + 2)
-        best = float(scores[middle, middle].max())
-        return min(max(best, 0.0), 1.0) if math.isfinite(best) else 0.0
+        row, column = round(y / STRIDE), round(x / STRIDE)
+        best = float(scores[row - 1 : row + 2, column - 1 : column + 2].max())
+        said = min(max(best, 0.0), 1.0) if math.isfinite(best) else 0.0
+        within = {**layers, "box": _box_around(x, y, state, crop.scale)}
+        now = yield Call(self._networks["modulate"], within)
+        return (said + likeness(target.modulation, now)) / 2
 
     def rescale(self, sx: float, sy: float) -> None:
         """Go on in images of the same view that are sx times as wide and sy times as high."""
@@ -193,9 +219,8 @@ class AtomTracker(SearchingTracker):
         memory = Memory(p.reduced, p.cells, p.memory, p.initial_share)
         memory.start([classifier.reduce(one) for one in features], labels)
 
-        w, h = state.w / patch.scale, state.h / patch.scale
         plain = samples[0]
-        box = np.array([[plain.x - (w - 1) / 2, plain.y - (h - 1) / 2, w, h]], np.float32)
+        box = _box_around(plain.x, plain.y, state, patch.scale)
         modulation = self._networks["modulate"].run({**layers, "box": box})
         return _Target(classifier, memory, modulation, classifier.kernels)
 
@@ -254,7 +279,15 @@ class AtomTracker(SearchingTracker):
             size_change=state.w * state.h / (s.w * s.h),
             contrast=grey_contrast(searched),
         )
-        return _Seen(Estimate(state.box, evidence), found, state, crop, sample)
+        estimate = Estimate(state.box, evidence)
+        self._last = seen = _Seen(image, estimate, found, state, crop, layers, sample)
+        return seen
+
+
+def _box_around(x: float, y: float, state: _State, scale: float) -> Float32:
+    """The box (1, 4), of the size of a state, around a pixel of a crop of this scale."""
+    w, h = state.w / scale, state.h / scale
+    return np.array([[x - (w - 1) / 2, y - (h - 1) / 2, w, h]], np.float32)
 
 
 def _inside(state: _State, image: UInt8Image) -> _State:

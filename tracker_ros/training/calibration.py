@@ -35,10 +35,20 @@ FORGIVING = 0.6
 """A `lost_score` so many times as high is tried, too: it calls fewer visible targets LOST."""
 HIT, MISS = 0.5, 0.1
 """A box that overlaps the target more than the first is on it; less than the second: is not."""
+CLOSE = 2
+"""A `verify_every` that is tried, too."""
+GONE = (0.7, 0.8, 0.9)
+"""Values tried for `lost_likeness`, in shares of `verify_likeness`; and 0: never."""
+EASY_DRIFT = 0.6
+"""A `max_drift` that is tried with an `uncertain_score` no higher than `lost_score`: then the
+comparisons with the first frame tell alone."""
 STRICT_SCORE, STRICT_DRIFT = 0.2, 0.3
 """Tried where too many absent frames are TRACKING: an `uncertain_score` that so many of the hits
 lie under, and a `max_drift`."""
-CALIBRATED = ("lost_score", "uncertain_score", "recover_score", "verify_likeness", "max_drift")
+CALIBRATED = (
+    "lost_score", "uncertain_score", "recover_score", "verify_likeness", "lost_likeness",
+    "verify_every", "max_drift",
+)  # fmt: skip
 """The thresholds that are the model's own."""
 
 Float64 = npt.NDArray[np.float64]
@@ -113,13 +123,19 @@ def calibrate(
             f"{len(recorded.strays)} searches without one: too few to choose thresholds by; name "
             "more held-out tracks, of unlike targets"
         )
-    start = _with(model.thresholds, {**doubts(recorded), "verify_likeness": 0.0})
+    usual = Thresholds()
+    start = _with(model.thresholds, {
+        **doubts(recorded), "verify_likeness": 0.0, "lost_likeness": usual.lost_likeness,
+        "verify_every": usual.verify_every, "max_drift": usual.max_drift,
+    })  # fmt: skip
     make = new_target or (lambda thresholds: model.new_target("1", thresholds=thresholds))
     trials: list[Trial] = []
 
+    def best() -> Trial:
+        return min(trials, key=lambda trial: cost(trial.honesty))
+
     def attempt(**values: float) -> None:
-        best = min(trials, key=lambda t: cost(t.honesty)).thresholds if trials else start
-        thresholds = _with(best, values)
+        thresholds = _with(best().thresholds if trials else start, values)
         say(", ".join(f"{name} {value:g}" for name, value in values.items()))
         if any(trial.thresholds == thresholds for trial in trials):
             return
@@ -138,13 +154,19 @@ def calibrate(
         )
     for value in unlike:
         attempt(verify_likeness=value)
-    if excess(min(trials, key=lambda t: cost(t.honesty)).honesty):
+    attempt(verify_every=CLOSE)
+    like = best().thresholds.verify_likeness
+    for share in GONE:
+        attempt(lost_likeness=round(share * like, 3))
+    attempt(uncertain_score=start.lost_score, max_drift=EASY_DRIFT)
+    if excess(best().honesty):
         strict = round(float(np.quantile(recorded.hits[:, 0], STRICT_SCORE)), 3)
         attempt(uncertain_score=strict, recover_score=max(strict, start.recover_score))
         attempt(max_drift=STRICT_DRIFT)
     attempt(lost_score=round(FORGIVING * start.lost_score, 3))
     attempt(recover_score=start.uncertain_score)
-    chosen = min(trials, key=lambda trial: cost(trial.honesty))
+    attempt(recover_score=start.lost_score)
+    chosen = best()
     validated = total(_chosen_without(trials, name).films[name] for name in chosen.films)
     return Calibration(tuple(trials), chosen, validated)
 
@@ -156,7 +178,7 @@ def _chosen_without(trials: Sequence[Trial], film: str) -> Trial:
 
 def frames_of(films: Sequence[Film], kinds: Sequence[str] = KINDS) -> int:
     """An upper bound of how often `calibrate` ticks."""
-    trials = len(UNLIKE) + 5
+    trials = len(UNLIKE) + len(GONE) + 8
     recorded = sum(len(film.boxes) for film in films)
     return recorded + trials * sum(episode.length for episode in _played(films, kinds))
 
