@@ -185,6 +185,19 @@ def test_a_bad_parameter_at_the_start_ends_the_node_with_the_reason(
     assert all(word in error for word in words), error
 
 
+@pytest.mark.parametrize("command", ["sot", "camera"])
+@pytest.mark.parametrize(
+    "words", [["-p", "threads:='1"], ["-r", "image"], ["--params-file", "/no.yaml"]]
+)
+def test_ros_arguments_that_cannot_be_read_are_refused_with_what_is_expected(
+    start_process: StartProcess, command: str, words: list[str]
+) -> None:
+    node = start_process([*TRACKER_ROS, command, "--ros-args", *words])
+    assert node.wait_exit(30.0) == 2, node.output
+    assert words[1] in node.output and "-p NAME:=VALUE" in node.output
+    assert "Traceback" not in node.output
+
+
 # --- ends that must be clean ---------------------------------------------------------------------
 
 

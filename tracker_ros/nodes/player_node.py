@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,11 +28,10 @@ from tracker_ros.nodes.playback import (
 from tracker_ros.nodes.process import (
     InvalidHandle,
     RCLError,
-    RCLInvalidROSArgsError,
-    UnknownROSArgsError,
     add_ros_arguments,
     prepare_process,
     ros_arguments,
+    start_ros,
 )
 
 DESCRIPTION = """\
@@ -112,19 +110,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play until the end, or until interrupted; 0 either way, 2 for wrong ROS arguments.
+    """Play until the end, or until interrupted; 0 either way.
 
-    `args.ros_args` goes to ROS. Raises DataError when the bag cannot be read or played.
+    `args.ros_args` goes to ROS. Raises DataError when the bag cannot be read or played,
+    ParameterError for wrong ROS arguments.
     """
     with open_bag(args.bag) as reader:
         topics = select_topics(reader, args.topics, args.exclude_topics, clock=bool(args.clock))
         _check(reader, topics, args)
         prepare_process()
-        try:
-            rclpy.init(args=ros_arguments(args))
-        except (RCLInvalidROSArgsError, UnknownROSArgsError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
+        start_ros(ros_arguments(args))
         node = None
         try:
             # Without the services of parameters: nobody spins this node to answer them.

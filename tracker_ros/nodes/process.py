@@ -17,6 +17,7 @@ from rclpy.exceptions import NotInitializedException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from tracker_ros.errors import ParameterError
 from tracker_ros.nodes.background import leave
 
 RCLError = rclpy_implementation.RCLError
@@ -72,6 +73,18 @@ def find_profile() -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def start_ros(arguments: list[str] | None) -> None:
+    """`rclpy.init`. Raises ParameterError where ROS cannot read the arguments."""
+    try:
+        rclpy.init(args=arguments)
+    except (RCLError, RCLInvalidROSArgsError, UnknownROSArgsError) as error:
+        words = str(error).removeprefix("failed to initialize rcl: ").split(", at ")[0]
+        raise ParameterError(
+            f"ROS refuses what follows --ros-args: {words}; expected -p NAME:=VALUE, -r FROM:=TO "
+            "and --params-file FILE; quote what a shell would change"
+        ) from None
+
+
 def run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
     """Create a node, spin it until SIGINT or SIGTERM, and destroy it; returns the exit code.
 
@@ -85,8 +98,8 @@ def run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
 def _run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
     prepare_process()
     try:
-        rclpy.init(args=arguments)
-    except (RCLInvalidROSArgsError, UnknownROSArgsError) as error:
+        start_ros(arguments)
+    except ParameterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     node = None
