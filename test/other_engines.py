@@ -53,9 +53,12 @@ class OtherEngine(OnnxEngine):
 class Workshop:
     """Builds such engines: one after the other, each when it may."""
 
-    def __init__(self, *, half: bool = False, missing: str = "", failure: str = "") -> None:
-        """missing: why there is no such device; failure: why nothing can be built."""
-        self._half, self._missing, self.failure = half, missing, failure
+    def __init__(
+        self, *, half: bool = False, missing: str = "", failure: str = "", cuts: bool = False
+    ) -> None:
+        """missing: why there is no such device; failure: why nothing can be built; cuts: it cuts
+        out crops, too."""
+        self._half, self._missing, self.failure, self._cuts = half, missing, failure, cuts
         self.built: list[OtherEngine] = []
         self.asked: list[tuple[str, BuildOptions]] = []
         self.samples: dict[str, int] = {}
@@ -69,7 +72,7 @@ class Workshop:
     @property
     def accelerator(self) -> Accelerator:
         """For what loads models."""
-        return Accelerator("Other", lambda: self._missing, self.open)
+        return Accelerator("Other", lambda: self._missing, self.open, self._cuts)
 
     def open(
         self, graph: Path, options: BuildOptions, *,

@@ -122,6 +122,20 @@ def test_a_zero_point_that_is_not_zero_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_an_input_of_uint8_that_is_not_cast_is_told(tmp_path: Path) -> None:
+    floats = onnx.TensorProto.FLOAT
+    given = helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, [2, 2])
+    found = helper.make_tensor_value_info("y", floats, [2, 2])
+    turned = [node("Transpose", ["x"], ["t"], perm=[1, 0]), node("Cast", ["t"], ["y"], to=floats)]
+    path, words = tmp_path / "g.onnx", []
+    for nodes in ([node("Cast", ["x"], ["y"], to=floats)], turned):
+        graph = helper.make_graph(nodes, "g", [given], [found])
+        sets = [helper.make_opsetid("", 17)]
+        onnx.save(helper.make_model(graph, opset_imports=sets, ir_version=8), str(path))
+        words.append(unsupported(path, "8.5"))
+    assert words == [(), ("Transpose of an input in uint8, which can only be cast",)]
+
+
 def test_operators_of_others_are_told(tmp_path: Path) -> None:
     graph = write_graph(tmp_path / "g.onnx", [node("Relu", ["x"], ["y"])], {"x": (1, 2)}, ["y"], {})
     model = onnx.load(str(graph))

@@ -7,7 +7,6 @@ import pytest
 from tracker_ros.errors import ModelError
 from tracker_ros.sot.atom_parameters import FIRST_SAMPLES, AtomParameters
 from tracker_ros.sot.atom_samples import (
-    Crop,
     as_input,
     crop_at,
     dropped,
@@ -115,7 +114,7 @@ def test_the_first_frame_gives_twenty_three_pictures_with_the_target_where_they_
 def test_the_flipped_picture_is_flipped_and_a_turned_one_turned() -> None:
     ramp = np.zeros((576, 576, 3), np.uint8)
     ramp[..., 0] = np.linspace(0, 255, 576)
-    patch = Crop(ramp, 287.5, 287.5, 1.0)
+    patch = crop_at(ramp, 288, 288, 576, 576)
     samples = list(first_samples(patch, 287.5, 287.5, 288, np.random.default_rng(0)))
     slopes = []
     for sample in samples:

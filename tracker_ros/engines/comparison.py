@@ -7,7 +7,7 @@ was given while it tracked, before it is trusted.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,20 +78,32 @@ def compare(
     Raises EngineError when the candidate has not the reference's outputs, or they have other
     shapes.
     """
+    pairs = ((reference.run(sample), candidate.run(sample)) for sample in samples)
+    return compare_outputs(pairs, reference.backend, candidate.backend)
+
+
+def compare_outputs(
+    pairs: Iterable[tuple[Mapping[str, Array], Mapping[str, Array]]],
+    reference: str,
+    candidate: str,
+) -> Comparison:
+    """Hold what was found against what was expected, sample by sample: (expected, found) by name.
+
+    reference, candidate: where they are from. Raises EngineError as `compare` does.
+    """
     sums: dict[str, _Sum] = {}
-    for sample in samples:
-        expected, found = reference.run(sample), candidate.run(sample)
+    samples = 0
+    for expected, found in pairs:
+        samples += 1
         for name, value in expected.items():
             shape = found[name].shape if name in found else None
             if shape != value.shape:
                 raise EngineError(
-                    f"output '{name}' is {value.shape} in {reference.backend} and {shape} in "
-                    f"{candidate.backend}: the engine is of another graph; build it again"
+                    f"output '{name}' is {value.shape} in {reference} and {shape} in "
+                    f"{candidate}: the engine is of another graph; build it again"
                 )
             sums.setdefault(name, _Sum()).add(value, found[name])
-    return Comparison(
-        tuple(each.difference(name) for name, each in sums.items()), samples=len(samples)
-    )
+    return Comparison(tuple(each.difference(name) for name, each in sums.items()), samples=samples)
 
 
 class _Sum:

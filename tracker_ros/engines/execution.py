@@ -66,22 +66,32 @@ class Execution:
         self._views: dict[str, Array] = {}
         self._bind()
 
-    def run(self, inputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
+    def staged(self, rows: int) -> Mapping[str, Array]:
+        """The inputs for so many rows, in memory that is copied to the device as it is."""
+        self._lay_out(rows)
+        return self._views
+
+    def run(self, inputs: Mapping[str, Array], rows: int, *, read: bool = True) -> dict[str, Array]:
         """Every output by name, in arrays that belong to the caller and cannot be written.
 
-        rows: of the inputs whose first axis is free. Raises EngineError when the device fails.
+        rows: of the inputs whose first axis is free. read: False leaves the outputs on the device:
+        the arrays only tell an engine where they are. Raises EngineError when the device fails.
         """
-        if rows != self._rows:
-            self._resize(rows)
-            self._bind()
+        self._lay_out(rows)
         self._take(inputs)
         self._compute()
         cuda, stream, size = self._cuda, self._stream, self._output_size
         lease = self._pages.lease(size)
-        cuda.copy(lease.page.host, self._outputs_there, size, stream)
+        if read:
+            cuda.copy(lease.page.host, self._outputs_there, size, stream)
         cuda.copy(lease.page.device, self._outputs_there, size, stream)
         cuda.wait(stream)
         return lease.arrays(self._outputs)
+
+    def _lay_out(self, rows: int) -> None:
+        if rows != self._rows:
+            self._resize(rows)
+            self._bind()
 
     def _resize(self, rows: int) -> None:
         """Lay inputs and outputs out for so many rows."""
@@ -124,7 +134,8 @@ class Execution:
             array = inputs[slot.name]
             known = on_device(array) if array.dtype == slot.dtype else None
             if known is None:
-                np.copyto(self._views[slot.name], array, casting="same_kind")
+                if array is not self._views[slot.name]:
+                    np.copyto(self._views[slot.name], array, casting="same_kind")
                 written.append(slot)
             else:
                 memory, begin = known

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from tracker_ros.engines.crops import Crops, Input, Inputs, cut_out
+from tracker_ros.engines.cutter import CroppingEngine
 from tracker_ros.engines.engine import Array, Engine, Tensor
 from tracker_ros.errors import EngineError, ModelError
 
@@ -34,6 +36,7 @@ class Network:
     def use(self, engine: Engine) -> None:
         """Run on this engine from now on; it must be of the same graph, see `misfit`."""
         self.engine = engine
+        self._cut = engine.cut if isinstance(engine, CroppingEngine) else None
         self.batches = all(t.shape and t.shape[0] is None for t in engine.inputs)
         """Whether several callers can share a pass."""
 
@@ -51,16 +54,29 @@ class Network:
                     return f"its {kind} is {found[tensor.name]}, expected {tensor}"
         return ""
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def prepared(self, inputs: Inputs) -> Inputs:
+        """The inputs with crops cut out, unless the engine cuts them: by who asks, in its time."""
+        return cut_out(inputs) if self._cut is None else inputs
+
+    def run(self, inputs: Inputs) -> dict[str, Array]:
         """Every output by name. Raises EngineError when the device fails and nothing helps."""
         try:
-            return self.engine.run(inputs)
+            return self.engine.run(self._given(inputs))
         except EngineError as error:
             if self.rescue is None or not self.rescue(error):
                 raise
-        return self.engine.run(inputs)
+        return self.engine.run(self._given(inputs))
 
-    def run_many(self, calls: Sequence[Mapping[str, Array]]) -> list[Mapping[str, Array]]:
+    def _given(self, inputs: Inputs) -> Mapping[str, Array]:
+        cut = self._cut
+        if cut is None:
+            return cut_out(inputs)
+        return {
+            name: cut(given) if isinstance(given, Crops) else given
+            for name, given in inputs.items()
+        }
+
+    def run_many(self, calls: Sequence[Inputs]) -> list[Mapping[str, Array]]:
         """The outputs of every call, as if each had been run alone."""
         if len(calls) == 1 or not self.batches:
             return [self.run(call) for call in calls]
@@ -72,7 +88,7 @@ class Network:
             first += len(chunk)
         return answers
 
-    def _fitting(self, calls: Sequence[Mapping[str, Array]]) -> int:
+    def _fitting(self, calls: Sequence[Inputs]) -> int:
         """How many calls, at least one, the next pass takes."""
         rows = 0
         for number, call in enumerate(calls):
@@ -81,7 +97,7 @@ class Network:
                 return max(number, 1)
         return len(calls)
 
-    def _pass(self, calls: Sequence[Mapping[str, Array]]) -> list[Mapping[str, Array]]:
+    def _pass(self, calls: Sequence[Inputs]) -> list[Mapping[str, Array]]:
         if len(calls) == 1:
             return [self.run(calls[0])]
         ends = np.cumsum([_rows(call) for call in calls]).tolist()
@@ -92,16 +108,18 @@ class Network:
             for begin, end in zip(begins, ends, strict=True)
         ]
 
-    def _joined(
-        self, name: str, calls: Sequence[Mapping[str, Array]], ends: Sequence[int]
-    ) -> Array:
-        part = calls[0][name]
+    def _joined(self, name: str, calls: Sequence[Inputs], ends: Sequence[int]) -> Input:
+        crops = [part for call in calls if isinstance(part := call[name], Crops)]
+        if len(crops) == len(calls):
+            return Crops.joined(crops)
+        parts = [cut_out(call)[name] for call in calls]
         buffer = self._buffers.get(name)
-        if buffer is None or len(buffer) < ends[-1] or buffer.shape[1:] != part.shape[1:]:
-            buffer = self._buffers[name] = np.empty((ends[-1], *part.shape[1:]), part.dtype)
+        if buffer is None or len(buffer) < ends[-1] or buffer.shape[1:] != parts[0].shape[1:]:
+            shape = (ends[-1], *parts[0].shape[1:])
+            buffer = self._buffers[name] = np.empty(shape, parts[0].dtype)
         begin = 0
-        for call, end in zip(calls, ends, strict=True):
-            np.copyto(buffer[begin:end], call[name])
+        for part, end in zip(parts, ends, strict=True):
+            np.copyto(buffer[begin:end], part)
             begin = end
         return buffer[: ends[-1]]
 
@@ -216,5 +234,5 @@ def _alike(ours: Tensor, theirs: Tensor) -> bool:
     return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
-def _rows(call: Mapping[str, Array]) -> int:
+def _rows(call: Inputs) -> int:
     return len(next(iter(call.values())))

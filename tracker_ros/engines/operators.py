@@ -25,11 +25,12 @@ OPSETS: dict[Version, int] = {(8, 5): 17, (10, 0): 20, (10, 15): 24, (11, 5): 25
 OPERATORS = frozenset({
     "Abs", "Add", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv",
     "ConvTranspose", "DequantizeLinear", "Div", "Einsum", "Flatten", "Gather", "Gemm",
-    "Greater", "Identity", "Less", "MatMul", "MaxPool", "Mul", "QuantizeLinear", "Reciprocal",
-    "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Split", "Sqrt", "Squeeze",
-    "Sub", "Transpose", "Unsqueeze", "Where",
+    "Greater", "GridSample", "Identity", "Less", "MatMul", "MaxPool", "Mul", "QuantizeLinear",
+    "Reciprocal", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Split", "Sqrt",
+    "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
 })  # fmt: skip
-"""In every version from 8.5 on; a convolution with a kernel known at run time, too."""
+"""In every version from 8.5 on; a convolution with a kernel known at run time, too, and a Cast from
+uint8, which may be the type of an input, and of nothing else."""
 LATER: dict[str, Version] = {"LayerNormalization": (8, 6)}
 """In no earlier version than that."""
 AXES = {"ReduceMean": 1, "ReduceSum": 1, "Slice": 3, "Squeeze": 1, "Unsqueeze": 1}
@@ -51,10 +52,13 @@ def unsupported(graph: Path, tensorrt: str) -> tuple[str, ...]:
             found[f"opset {one.version}, where it reads {most} at most"] = None
     constants = {weight.name for weight in model.graph.initializer}
     zeros = {w.name for w in model.graph.initializer if _all_zero(w)}
+    uint8 = {value.name for value in model.graph.input if _of_uint8(value)}
     for node in model.graph.node:
         if node.op_type == "Constant":
             constants.update(node.output)
         found[_wrong(node, version, constants, zeros)] = None
+        if node.op_type != "Cast" and uint8.intersection(node.input):
+            found[f"{node.op_type} of an input in uint8, which can only be cast"] = None
     return tuple(words for words in found if words)
 
 
@@ -74,6 +78,12 @@ def _all_zero(weight: onnx.TensorProto) -> bool:
 
     of_int8 = weight.data_type == onnx.TensorProto.INT8
     return of_int8 and not onnx.numpy_helper.to_array(weight).any()
+
+
+def _of_uint8(value: onnx.ValueInfoProto) -> bool:
+    import onnx
+
+    return bool(value.type.tensor_type.elem_type == onnx.TensorProto.UINT8)
 
 
 def _wrong(node: onnx.NodeProto, version: Version, constants: set[str], zeros: set[str]) -> str:

@@ -86,6 +86,18 @@ class TensorRTEngine:
         rows = self._checked(inputs)
         return self._execution(rows).run(inputs, rows)
 
+    def staged(self, rows: int) -> Mapping[str, Array]:
+        """The inputs for so many rows as pinned memory, to be written: `run` copies them once.
+
+        They are valid until a call with other rows. Raises EngineError as `run` does.
+        """
+        return self._execution(rows).staged(rows)
+
+    def run_there(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """As `run`, but the outputs stay on the device: nothing but an engine may read them."""
+        rows = self._checked(inputs)
+        return self._execution(rows).run(inputs, rows, read=False)
+
     def _checked(self, inputs: Mapping[str, Array]) -> int:
         """The rows of the inputs; 1 where no axis is free. Raises EngineError."""
         try:

@@ -34,13 +34,7 @@ from tracker_ros.geometry import Box, UInt8Image
 from tracker_ros.nodes.camera_bag import CameraBag
 from tracker_ros.nodes.camera_truth import TruthOutput
 from tracker_ros.nodes.names import camera_info_topic, compressed_topic
-from tracker_ros.nodes.process import (
-    RCLError,
-    add_ros_arguments,
-    prepare_process,
-    ros_arguments,
-    start_ros,
-)
+from tracker_ros.nodes.process import RCLError, add_ros_arguments, prepare_process, start_ros
 from tracker_ros.nodes.qos import CAMERA_INFO
 
 DESCRIPTION = """\
@@ -274,14 +268,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Publish until the source ends or the process is interrupted; 0 either way.
 
-    `args.ros_args` goes to ROS. Raises DataError when the source cannot be read, ParameterError
-    for wrong ROS arguments.
+    `args.ros_args` goes to ROS. Raises DataError and ParameterError: what cannot be read.
     """
     if args.record is not None and not (is_bag(args.record) or args.record.suffix == ".mp4"):
         raise DataError(f"--record {args.record}: name it .mcap or .db3 (a bag), or .mp4 (a film)")
     source = open_source(args)
     prepare_process()
-    start_ros(ros_arguments(args))
+    start_ros(["--ros-args", *args.ros_args])
     node = rclpy.create_node("camera")
     log = node.get_logger()
     stack = ExitStack()

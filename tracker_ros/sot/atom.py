@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracker_ros.engines.crop_graph import CropKind
+from tracker_ros.engines.crops import Crops
 from tracker_ros.engines.network import Network
 from tracker_ros.errors import ModelError
-from tracker_ros.geometry import MAX_SHARE, MIN_SIDE, Box, UInt8Image, grey_contrast, on_image
+from tracker_ros.geometry import MAX_SHARE, MIN_SIDE, Box, UInt8Image
 from tracker_ros.sot.atom_classifier import Classifier
 from tracker_ros.sot.atom_localisation import Flag, Found, Localiser
 from tracker_ros.sot.atom_memory import Float32, Memory
@@ -30,6 +32,7 @@ from tracker_ros.sot.atom_samples import (
     normalised,
 )
 from tracker_ros.sot.passes import Call, Steps
+from tracker_ros.sot.search_crops import Cropping
 from tracker_ros.sot.tracker import SearchingTracker
 from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
@@ -72,7 +75,6 @@ class _Target:
 class _Seen:
     """What one look has found."""
 
-    image: UInt8Image
     estimate: Estimate
     found: Found
     state: _State
@@ -85,9 +87,9 @@ class _Seen:
     def shows(self, image: UInt8Image, box: Box) -> bool:
         """Whether it is this box that was found, so far inside that all of it was seen."""
         x, y = self.crop.inward(self.state.cx, self.state.cy)
-        side = self.crop.pixels.shape[0]
+        side = self.crop.out
         inside = BORDER * side <= min(x, y) and max(x, y) <= (1 - BORDER) * side
-        return inside and self.image is image and self.estimate.box == box
+        return inside and self.crop.image is image and self.estimate.box == box
 
 
 class AtomTracker(SearchingTracker):
@@ -100,6 +102,7 @@ class AtomTracker(SearchingTracker):
     """
 
     roles = ("search", "modulate", "project", "refine")
+    cropping = Cropping(CropKind(rgb=True, whole=True), crop_at)
 
     def __init__(self, networks: Mapping[str, Network], parameters: AtomParameters) -> None:
         self._networks = networks
@@ -241,8 +244,7 @@ class AtomTracker(SearchingTracker):
     ) -> Steps[tuple[Crop, Mapping[str, Float32], Float32]]:
         """The square around (cx, cy), its layers, and its features as the classifier takes them."""
         crop = crop_at(image, cx, cy, side, self._p.sample)
-        blob = as_input([crop.pixels], self._blob)
-        layers = yield Call(self._networks["search"], {"search": blob})
+        layers = yield Call(self._networks["search"], {"search": Crops([crop], self._blob)})
         features = normalised(layers["layer3"][0])
         return crop, layers, self._learnt().classifier.reduce(features)
 
@@ -271,16 +273,14 @@ class AtomTracker(SearchingTracker):
                 w = s.w * (w * crop.scale / s.w) ** self._p.size_rate
                 h = s.h * (h * crop.scale / s.h) ** self._p.size_rate
                 state = _inside(_State(x, y, w, h), image)
-        side = crop.scale * self._p.sample
-        searched = on_image(crop.pixels, image, crop.cx + 0.5, crop.cy + 0.5, side)
         evidence = Evidence(
             score=min(max(found.score, 0.0), 1.0) if math.isfinite(found.score) else math.nan,
             peak_ratio=found.peak_ratio,
             size_change=state.w * state.h / (s.w * s.h),
-            contrast=grey_contrast(searched),
+            contrast=crop.contrast(),
         )
         estimate = Estimate(state.box, evidence)
-        self._last = seen = _Seen(image, estimate, found, state, crop, layers, sample)
+        self._last = seen = _Seen(estimate, found, state, crop, layers, sample)
         return seen
 
 

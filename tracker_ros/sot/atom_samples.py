@@ -8,16 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from tracker_ros.geometry import UInt8Image
+from tracker_ros.engines.crops import Float64
+from tracker_ros.geometry import UInt8Image, grey_contrast, on_image
 from tracker_ros.sot.atom_memory import Float32
 from tracker_ros.sot.atom_parameters import STRIDE, AtomParameters
+from tracker_ros.sot.search_crops import middles
+from tracker_ros.sot.spm_crop import searched_part
 
-Float64 = npt.NDArray[np.float64]
 SHIFT = 0.6
 """Of the four shifted samples, in halves of a crop."""
 RANDOM_SHIFT = 1 / 6
@@ -33,27 +36,90 @@ SIGMA = 0.25
 """Of a label, in sides of a square target."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crop:
     """A square of an image, and where it lies. Positions are those of middles of pixels."""
 
-    pixels: UInt8Image
-    """(side, side, 3), BGR."""
-    cx: float
-    cy: float
-    """Its middle, in the image."""
-    scale: float
-    """Pixels of the image per pixel of the crop."""
+    image: UInt8Image
+    x0: int
+    y0: int
+    """Its first pixel."""
+    step: int
+    number: int
+    """Every so-manieth pixel is taken, and so many in a line."""
+    out: int
+    """Side of the crop."""
+    fill: ClassVar[tuple[float, float, float]] = (0.0, 0.0, 0.0)
+    """Is never seen."""
+
+    @property
+    def cx(self) -> float:
+        """Its middle, in the image."""
+        return self.x0 + self.step * (self.number - 1) / 2
+
+    @property
+    def cy(self) -> float:
+        """Its middle, in the image."""
+        return self.y0 + self.step * (self.number - 1) / 2
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the image per pixel of the crop."""
+        return self.number * self.step / self.out
 
     def inward(self, x: float, y: float) -> tuple[float, float]:
         """A position of the image, in the crop."""
-        middle = (self.pixels.shape[0] - 1) / 2
+        middle = (self.out - 1) / 2
         return (x - self.cx) / self.scale + middle, (y - self.cy) / self.scale + middle
 
     def outward(self, x: float, y: float) -> tuple[float, float]:
         """A position of the crop, in the image."""
-        middle = (self.pixels.shape[0] - 1) / 2
+        middle = (self.out - 1) / 2
         return (x - middle) * self.scale + self.cx, (y - middle) * self.scale + self.cy
+
+    @cached_property
+    def pixels(self) -> UInt8Image:
+        """(out, out, 3), BGR."""
+        image, x0, y0, step, number = self.image, self.x0, self.y0, self.step, self.number
+        height, width = image.shape[:2]
+        last = step * (number - 1)
+        if step == 1 and x0 >= 0 and y0 >= 0 and x0 + last < width and y0 + last < height:
+            taken = image[y0 : y0 + number, x0 : x0 + number]
+        else:
+            matrix = np.array([[step, 0, x0], [0, step, y0]], np.float64)
+            flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+            warped = cv2.warpAffine(
+                image, matrix, (number, number), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            )
+            taken = warped.astype(np.uint8, copy=False)
+        resized = cv2.resize(taken, (self.out, self.out), interpolation=cv2.INTER_LINEAR)
+        return resized.astype(np.uint8, copy=False)
+
+    def cut(self, into: Float32) -> None:
+        """Fill `into` (3, out, out), RGB in 0..255."""
+        as_input([self.pixels], into[None])
+
+    def places(self) -> tuple[Float64, Float64] | None:
+        """Column and row of the image for each of the crop, (out,), where every pixel is taken."""
+        if self.step > 1:
+            return None
+        height, width = self.image.shape[:2]
+        inside = middles(self.number, self.out)
+        across, down = self.x0 + inside, self.y0 + inside
+        return np.clip(across, 0, width - 1), np.clip(down, 0, height - 1)
+
+    def resized(self) -> UInt8Image:
+        """Its pixels."""
+        return self.pixels
+
+    def contrast(self) -> float:
+        """Of what it shows of the image, see geometry.grey_contrast."""
+        if "pixels" in self.__dict__:
+            side = self.scale * self.out
+            shown = on_image(self.pixels, self.image, self.cx + 0.5, self.cy + 0.5, side)
+        else:
+            shown = searched_part(self.image, self.x0, self.y0, self.step * self.number, self.out)
+        return grey_contrast(shown)
 
 
 def crop_at(image: UInt8Image, cx: float, cy: float, side: float, out: int) -> Crop:
@@ -63,25 +129,10 @@ def crop_at(image: UInt8Image, cx: float, cy: float, side: float, out: int) -> C
     border its last pixel repeats. The crop says where exactly it lies. Only pixels of the square
     are read, at most (2.1 out)^2; where it lies inside the image at full size none is copied.
     """
-    height, width = image.shape[:2]
     step = max(int(side / out - 0.1), 1)
     number = max(round(side / step), 2)
-    x0 = round(cx) - step * (number // 2)
-    y0 = round(cy) - step * (number // 2)
-    last = step * (number - 1)
-    if step == 1 and x0 >= 0 and y0 >= 0 and x0 + last < width and y0 + last < height:
-        pixels = image[y0 : y0 + number, x0 : x0 + number]
-    else:
-        matrix = np.array([[step, 0, x0], [0, step, y0]], np.float64)
-        flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        taken = cv2.warpAffine(
-            image, matrix, (number, number), flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
-        pixels = taken.astype(np.uint8, copy=False)
-    resized = cv2.resize(pixels, (out, out), interpolation=cv2.INTER_LINEAR)
-    return Crop(
-        resized.astype(np.uint8, copy=False), x0 + last / 2, y0 + last / 2, number * step / out
-    )
+    x0, y0 = (round(middle) - step * (number // 2) for middle in (cx, cy))
+    return Crop(image, x0, y0, step, number, out)
 
 
 def as_input(crops: list[UInt8Image], out: Float32) -> Float32:
@@ -137,7 +188,7 @@ def first_samples(
         return dx, dy
 
     def sample(pixels: UInt8Image, turn: Float64, shift: tuple[float, float]) -> FirstSample:
-        from_middle = (patch.pixels.shape[0] - 1) / 2
+        from_middle = (patch.out - 1) / 2
         offset = (out - 1) / 2 + np.array(shift) - turn @ [from_middle, from_middle]
         matrix = np.column_stack((turn, offset))
         warped = cv2.warpAffine(

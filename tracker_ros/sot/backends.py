@@ -21,6 +21,7 @@ from tracker_ros.engines.upgrade import GivenUpError, Part, Upgrade
 from tracker_ros.errors import DataError, EngineError, ModelError, program
 from tracker_ros.models.card import Card
 from tracker_ros.sot.clips import Footage
+from tracker_ros.sot.search_crops import SEARCH, Cropping, with_cutter
 
 AUTO, TENSORRT = "auto", "tensorrt"
 ONNXRUNTIME, TORCH = OnnxEngine.backend, TorchEngine.backend
@@ -28,6 +29,8 @@ BACKENDS = (TENSORRT, ONNXRUNTIME, TORCH)
 """By name. `auto` takes TensorRT where it can be used, else ONNX Runtime, and says why."""
 Samples = Callable[[Footage | None], Mapping[str, Sequence[Mapping[str, Array]]]]
 """What the networks of a model are given while it tracks, by role; None: over drawn pictures."""
+CROPS = "crops"
+"""What makes crops, in words of progress."""
 PATIENCE = 0.5
 """Seconds after which a build that waits for another one says so again."""
 _building = threading.Lock()
@@ -52,9 +55,11 @@ class Accelerator:
     why_not: Callable[[], str] = why_not
     """Why it cannot be used here, and what to do; empty where it can."""
     open: OpenEngine = open_tensorrt
+    cuts: bool = False
+    """Whether it cuts out the crops that trackers search in, where it does that right."""
 
 
-TENSORRT_ENGINES = Accelerator()
+TENSORRT_ENGINES = Accelerator(cuts=True)
 
 
 def chosen_backend(name: str, accelerator: Accelerator = TENSORRT_ENGINES) -> tuple[str, str]:
@@ -93,12 +98,13 @@ class EngineChoice:
     DataError. None: drawn ones."""
 
     def open(
-        self, card: Card, roles: Iterable[str], samples: Samples
+        self, card: Card, roles: Iterable[str], samples: Samples, cropping: Cropping | None = None
     ) -> tuple[Networks, Upgrade | None]:
         """The networks of a card by role, and the engines that they may get later.
 
-        samples: to choose a precision by. Raises ModelError when a file is missing, damaged or
-        does not fit; EngineError when a backend was asked for that cannot be had.
+        samples: to choose a precision by. cropping: what `search` looks at. Raises ModelError when
+        a file is missing, damaged or does not fit; EngineError when a backend was asked for that
+        cannot be had.
         """
         roles = tuple(sorted(roles))
         backend, reason = chosen_backend(self.backend, self.accelerator)
@@ -107,7 +113,7 @@ class EngineChoice:
             return Networks.of(self._engines(backend, card, roles), choice=choice), None
 
         def build(tell: Tell) -> Mapping[str, Engine]:
-            return self._built(card, roles, samples, tell)
+            return self._built(card, roles, samples, cropping, tell)
 
         def standby() -> Mapping[str, Engine]:
             return self._engines(ONNXRUNTIME, card, roles)
@@ -144,8 +150,9 @@ class EngineChoice:
         return {role: OnnxEngine(card.graph(role), threads=self.threads) for role in roles}
 
     def _built(
-        self, card: Card, roles: Sequence[str], samples: Samples, tell: Tell
-    ) -> dict[str, Engine]:
+        self, card: Card, roles: Sequence[str], samples: Samples, cropping: Cropping | None,
+        tell: Tell,
+    ) -> dict[str, Engine]:  # fmt: skip
         """Engines of the accelerator for each role, run once. Raises EngineError."""
         recorded: dict[str, Sequence[Mapping[str, Array]]] = {}
         footage: Footage | None = None
@@ -163,17 +170,32 @@ class EngineChoice:
                 tell(Progress("looks through the pictures of engine_samples", 0.0))
                 footage = self.footage()
                 build = replace(build, samples=footage.words)
-            for number, role in enumerate(roles):
+            if not self.accelerator.cuts:
+                cropping = None
+            parts = [*roles, CROPS] if cropping is not None else roles
 
-                def told(progress: Progress, role: str = role, number: int = number) -> None:
-                    share = (number + min(max(progress.done, 0.0), 1.0)) / len(roles)
-                    tell(Progress(f"{role}: {progress.words}", share))
+            def told(part: str, progress: Progress) -> None:
+                share = (parts.index(part) + min(max(progress.done, 0.0), 1.0)) / len(parts)
+                tell(Progress(f"{part}: {progress.words}", share))
 
-                told(Progress("begins", 0.0))
+            for role in roles:
+                told(role, Progress("begins", 0.0))
                 engines[role] = self.accelerator.open(
-                    card.graph(role), build, samples=partial(of, role), tell=told
+                    card.graph(role), build, samples=partial(of, role), tell=partial(told, role)
                 )
                 _run_once(engines[role])
+            if cropping is not None:
+                in_full = replace(build, precision="fp32")
+
+                def nearly(progress: Progress) -> None:  # there are two, and a check after them
+                    told(CROPS, replace(progress, done=min(progress.done, 0.9)))
+
+                def opened(graph: Path) -> Engine:
+                    return self.accelerator.open(graph, in_full, samples=list, tell=nearly)
+
+                search = with_cutter(engines[SEARCH], cropping, opened)
+                told(CROPS, Progress(search.remark or "cut out where the network runs", 1.0))
+                engines[SEARCH] = search
             return engines
         except EngineError:
             raise

@@ -28,7 +28,8 @@ class Paper(NamedTuple):
     """How the models of a paper track."""
 
     tracker: Any
-    """Made of networks by role and of `parameters`; `tracker.roles` are those that it needs."""
+    """Made of networks by role and of `parameters`; `tracker.roles` are those that it needs, and
+    `tracker.cropping` is what `search` looks at."""
     parameters: type[Any]
     """The dataclass of the card's `tracking`."""
     default: str
@@ -139,8 +140,9 @@ def load_model_now(
 def open_model(name: str, choice: EngineChoice) -> LoadedModel:
     """As `load_model`, on what is chosen."""
     card = read_card(DEFAULT_MODELS.get(name, name))
-    roles = {*paper_of(card).tracker.roles, *card.files}
-    networks, upgrade = choice.open(card, roles, _samples_of(card))
+    tracker = paper_of(card).tracker
+    roles = {*tracker.roles, *card.files}
+    networks, upgrade = choice.open(card, roles, _samples_of(card), tracker.cropping)
     return LoadedModel(card, networks, upgrade)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Generic, TypeVar
 
+from tracker_ros.engines.crops import Inputs
 from tracker_ros.engines.engine import Array
 from tracker_ros.engines.network import Network
 from tracker_ros.track import StageTimes
@@ -24,8 +25,8 @@ class Call:
     """A forward pass that is asked for."""
 
     network: Network
-    inputs: Mapping[str, Array]
-    """Arrays whose first axis is the batch. They are read before the tracker goes on."""
+    inputs: Inputs
+    """Arrays whose first axis is the batch, or crops. They are read before the tracker goes on."""
 
 
 Steps = Generator[Call, Mapping[str, Array], T]
@@ -57,6 +58,7 @@ class _Running(Generic[T]):
         self._steps = steps
         self._seconds = [0.0, 0.0, 0.0]
         self.call: Call | None = None
+        """What it waits for; its crops are cut out, where it is not the engine that does so."""
         self._value: T | None = None
         self._error: Exception | None = None
         self._advance(None, 0)
@@ -77,7 +79,8 @@ class _Running(Generic[T]):
     def _advance(self, outputs: Mapping[str, Array] | None, stage: int) -> None:
         start = perf_counter()
         try:
-            self.call = next(self._steps) if outputs is None else self._steps.send(outputs)
+            call = next(self._steps) if outputs is None else self._steps.send(outputs)
+            self.call = Call(call.network, call.network.prepared(call.inputs))
         except StopIteration as stop:
             self._value, self.call = stop.value, None
         except Exception as error:  # one target's failure must not end the others

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from tracker_ros.engines.crops import Inputs, cut_out
 from tracker_ros.engines.engine import Array, Engine
 from tracker_ros.engines.network import Network
 from tracker_ros.engines.onnx import OnnxEngine
@@ -57,10 +58,11 @@ class RecordedNetwork(Network):
         """What was kept."""
         return self._kept.samples
 
-    def run(self, inputs: Sample) -> dict[str, Array]:
+    def run(self, inputs: Inputs) -> dict[str, Array]:
         """Every output by name."""
-        self._kept.offer(inputs, self.batches)
-        return super().run(inputs)
+        arrays = cut_out(inputs)
+        self._kept.offer(arrays, self.batches)
+        return super().run(arrays)
 
 
 def record_samples(

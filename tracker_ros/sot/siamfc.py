@@ -10,22 +10,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracker_ros.engines.crop_graph import CropKind
+from tracker_ros.engines.crops import Crops
 from tracker_ros.engines.network import Network
-from tracker_ros.geometry import (
-    Box,
-    UInt8Image,
-    context_side,
-    grey_contrast,
-    mean_colour,
-    on_image,
-    square_crop,
-)
+from tracker_ros.geometry import Box, UInt8Image, context_side, mean_colour
 from tracker_ros.sot.online import FilteredTracker, OnlineParameters, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps, run_alone
+from tracker_ros.sot.search_crops import Cropping, FilledSquare
 from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
 Float32 = npt.NDArray[np.float32]
+Colour = tuple[float, float, float]
+"""B, G, R."""
 TEMPLATE, INSTANCE, STRIDE, UPSAMPLING = 127, 255, 8, 16
 GRID = 17
 RESPONSE = GRID * UPSAMPLING
@@ -58,13 +55,21 @@ class _State:
     search_side: float
 
 
-def subwindow(
-    image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: tuple[float, ...]
-) -> UInt8Image:
-    """The port's crop: integer side, corner rounded half to even, fill rounded."""
+def square(
+    image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: Colour
+) -> FilledSquare:
+    """The port's square: integer side, corner rounded half to even, fill rounded."""
     size = max(round(side), 1)
     x0, y0 = round(cx - (size - 1) / 2), round(cy - (size - 1) / 2)
-    return square_crop(image, x0, y0, size, out, [float(round(value)) for value in fill])
+    b, g, r = (float(round(value)) for value in fill)
+    return FilledSquare(image, cx, cy, side, x0, y0, size, out, (b, g, r), rgb=True)
+
+
+def subwindow(
+    image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: Colour
+) -> UInt8Image:
+    """The pixels of that square."""
+    return square(image, cx, cy, side, out, fill).pixels
 
 
 def as_input(crop: UInt8Image) -> Float32:
@@ -76,6 +81,10 @@ class SiamFCTracker(FilteredTracker):
     """One target. Networks: template -> kernel_0; search -> feature_0; both of them -> response."""
 
     roles = ("template", "search", "match")
+    cropping = Cropping(
+        CropKind(rgb=True, whole=True),
+        lambda image, cx, cy, side, out: square(image, cx, cy, side, out, mean_colour(image)),
+    )
 
     def __init__(self, networks: Mapping[str, Network], parameters: SiamFCParameters) -> None:
         super().__init__(parameters)
@@ -87,11 +96,10 @@ class SiamFCTracker(FilteredTracker):
         window = np.outer(np.hanning(RESPONSE), np.hanning(RESPONSE))
         self._window = (window / window.sum()).astype(np.float32)
         self._blob = np.empty((parameters.scales, 3, INSTANCE, INSTANCE), np.float32)
-        self._planes = [np.empty((INSTANCE, INSTANCE), np.uint8) for _ in range(3)]
         self._up = np.empty((parameters.scales, RESPONSE, RESPONSE), np.float32)
         self._blend, self._near = np.empty((2, RESPONSE, RESPONSE), np.float32)
         self._template: Float32 | None = None
-        self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
+        self._fill: Colour = (0.0, 0.0, 0.0)
         self._self_peak = 1.0
         self._state = _State(0, 0, 0, 0, 0)
         self._limits = (0.0, math.inf)
@@ -114,7 +122,7 @@ class SiamFCTracker(FilteredTracker):
         (responses, _, crops), _ = run_alone(self._respond(image, cx, cy))
         self._self_peak = max(float(responses[middle].max()), 1e-6)
         if self._online is not None:
-            inputs = (as_input(one) for one in first_pictures(crops[middle]))
+            inputs = (as_input(one) for one in first_pictures(crops[middle].pixels))
             passes = (self._networks["search"].run({"search": one}) for one in inputs)
             features = [found["feature_0"][0].copy() for found in passes]
             cell = search_side * STRIDE / INSTANCE
@@ -167,18 +175,13 @@ class SiamFCTracker(FilteredTracker):
 
     def _respond(
         self, image: UInt8Image, cx: float, cy: float
-    ) -> Steps[tuple[Float32, Float32, list[UInt8Image]]]:
+    ) -> Steps[tuple[Float32, Float32, list[FilledSquare]]]:
         """Raw responses (scales, 17, 17), search features (scales, C, h, w), and the crops."""
         side = self._state.search_side
         crops = [
-            subwindow(image, cx, cy, side * factor, INSTANCE, self._fill)
-            for factor in self._factors
+            square(image, cx, cy, side * factor, INSTANCE, self._fill) for factor in self._factors
         ]
-        for image_in, crop in zip(self._blob, crops, strict=True):
-            cv2.split(crop, self._planes)
-            for row, plane in zip(image_in, reversed(self._planes), strict=True):
-                np.copyto(row, plane)
-        features = yield Call(self._networks["search"], {"search": self._blob})
+        features = yield Call(self._networks["search"], {"search": Crops(crops, self._blob)})
         assert self._template is not None
         inputs = {"kernel_0": self._template, **features}
         outputs = yield Call(self._networks["match"], inputs)
@@ -210,7 +213,6 @@ class SiamFCTracker(FilteredTracker):
         row, column = divmod(int(response.argmax()), RESPONSE)
 
         factor = float(self._factors[chosen])
-        searched = on_image(crops[chosen], image, cx, cy, s.search_side * factor)
         pixels = STRIDE / UPSAMPLING * s.search_side * factor / INSTANCE
         height, width = image.shape[:2]
         right, down = column - (RESPONSE - 1) / 2, row - (RESPONSE - 1) / 2
@@ -225,7 +227,7 @@ class SiamFCTracker(FilteredTracker):
             score=min(max(float(up[chosen][row, column]) / self._self_peak, 0.0), 1.0),
             peak_ratio=second_peak(raw, row / UPSAMPLING, column / UPSAMPLING),
             size_change=scale * scale,
-            contrast=grey_contrast(searched),
+            contrast=crops[chosen].contrast(),
         )
         estimate = Estimate(Box(cx - (w - 1) / 2, cy - (h - 1) / 2, w, h), evidence)
         return estimate, right / UPSAMPLING, down / UPSAMPLING

@@ -10,28 +10,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracker_ros.engines.crop_graph import CropKind
+from tracker_ros.engines.crops import Crops
 from tracker_ros.engines.network import Network
 from tracker_ros.errors import ModelError
-from tracker_ros.geometry import (
-    Box,
-    UInt8Image,
-    context_side,
-    grey_contrast,
-    mean_colour,
-    on_image,
-    square_crop,
-)
+from tracker_ros.geometry import Box, UInt8Image, context_side, mean_colour
 from tracker_ros.sot.online import FilteredTracker, OnlineParameters, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps
 from tracker_ros.sot.region_proposals import Proposals, second_peak
+from tracker_ros.sot.search_crops import Cropping, FilledSquare
 from tracker_ros.sot.verification import likeness
 from tracker_ros.track import Estimate, Evidence
 
 Float32 = npt.NDArray[np.float32]
+Colour = tuple[float, float, float]
+"""B, G, R."""
 TEMPLATE, STRIDE = 127, 8
 MIN_SIZE = 10.0
 """Smallest side of a box that is reported, in pixels."""
@@ -108,14 +104,22 @@ class _State:
         return Box.from_center(self.cx, self.cy, self.w, self.h)
 
 
-def subwindow(
-    image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: tuple[float, ...]
-) -> UInt8Image:
-    """The reference's crop: integer side, floor of the corner, fill truncated to whole numbers."""
+def square(
+    image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: Colour
+) -> FilledSquare:
+    """The reference's square: integer side, floor of the corner, whole numbers of the fill."""
     size = max(round(side), 1)
     middle = (size + 1) / 2
     x0, y0 = math.floor(cx - middle + 0.5), math.floor(cy - middle + 0.5)
-    return square_crop(image, x0, y0, size, out, [float(int(value)) for value in fill])
+    b, g, r = (float(int(value)) for value in fill)
+    return FilledSquare(image, cx, cy, side, x0, y0, size, out, (b, g, r), rgb=False)
+
+
+def subwindow(
+    image: UInt8Image, cx: float, cy: float, side: float, out: int, fill: Colour
+) -> UInt8Image:
+    """The pixels of that square."""
+    return square(image, cx, cy, side, out, fill).pixels
 
 
 def as_input(crop: UInt8Image) -> Float32:
@@ -132,7 +136,6 @@ class _Search:
         self.search, self.match, self.instance = search, match, instance
         self.proposals = proposals
         self._blob = np.empty((1, 3, instance, instance), np.float32)
-        self._planes = [np.empty((instance, instance), np.uint8) for _ in range(3)]
         given = search.engine.inputs[0].shape[-1]
         cells = next(t.shape[-1] for t in match.engine.outputs if t.name == "cls")
         if given != instance or cells != proposals.cells:
@@ -142,12 +145,9 @@ class _Search:
                 "instance, base_size or lost_instance on the card"
             )
 
-    def fill(self, crop: UInt8Image) -> Mapping[str, Float32]:
+    def given(self, crop: FilledSquare) -> Mapping[str, Crops]:
         """The input of `search` for a crop; valid until the next."""
-        cv2.split(crop, self._planes)
-        for plane, row in zip(self._planes, self._blob[0], strict=True):
-            np.copyto(row, plane)
-        return {"search": self._blob}
+        return {"search": Crops([crop], self._blob)}
 
 
 class SiamRPNTracker(FilteredTracker):
@@ -157,6 +157,10 @@ class SiamRPNTracker(FilteredTracker):
     """
 
     roles = ("template", "search", "match")
+    cropping = Cropping(
+        CropKind(rgb=False, whole=True),
+        lambda image, cx, cy, side, out: square(image, cx, cy, side, out, mean_colour(image)),
+    )
 
     def __init__(self, networks: Mapping[str, Network], parameters: SiamRPNParameters) -> None:
         super().__init__(parameters)
@@ -171,7 +175,7 @@ class SiamRPNTracker(FilteredTracker):
                 )
             self._wide = self._region(networks, "_wide", parameters.lost_instance)
         self._kernels: Mapping[str, Float32] | None = None
-        self._fill: tuple[float, ...] = (0.0, 0.0, 0.0)
+        self._fill: Colour = (0.0, 0.0, 0.0)
         self._state = _State(0, 0, 0, 0)
         self._lost = False
 
@@ -193,7 +197,8 @@ class SiamRPNTracker(FilteredTracker):
         if self._online is not None:
             near, pixel = self._near, context_side(box.w, box.h) / TEMPLATE
             crop = subwindow(image, state.cx, state.cy, pixel * near.instance, near.instance, fill)
-            passes = (near.search.run(near.fill(one)) for one in first_pictures(crop))
+            inputs = (as_input(one) for one in first_pictures(crop))
+            passes = (near.search.run({"search": one}) for one in inputs)
             features = [found["feature_0"][0].copy() for found in passes]
             cell = pixel * STRIDE
             self._online.start(features, box.w / cell, box.h / cell, near.proposals.cells)
@@ -273,8 +278,8 @@ class SiamRPNTracker(FilteredTracker):
         side_z = context_side(s.w, s.h)
         scale = TEMPLATE / side_z
         side_x = side_z * (region.instance / TEMPLATE)
-        crop = subwindow(image, cx, cy, side_x, region.instance, self._fill)
-        features = yield Call(region.search, region.fill(crop))
+        crop = square(image, cx, cy, side_x, region.instance, self._fill)
+        features = yield Call(region.search, region.given(crop))
         maps = yield Call(region.match, {**self._kernels, **features})
 
         proposals = region.proposals
@@ -293,7 +298,7 @@ class SiamRPNTracker(FilteredTracker):
             score=float(score[best]),
             peak_ratio=second_peak(score, boxes, best),
             size_change=found.clamped(width, height).box.area / (s.w * s.h),
-            contrast=grey_contrast(on_image(crop, image, cx, cy, side_x)),
+            contrast=crop.contrast(),
         )
         return found, evidence
 

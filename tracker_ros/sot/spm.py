@@ -11,11 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tracker_ros.engines.crop_graph import CropKind
+from tracker_ros.engines.crops import Crops
 from tracker_ros.engines.network import Network
 from tracker_ros.geometry import MAX_SHARE, Box, UInt8Image, context_side, grey_contrast
 from tracker_ros.sot.online import FilteredTracker, OnlineParameters, first_pictures, shares
 from tracker_ros.sot.passes import Call, Steps
-from tracker_ros.sot.spm_crop import SquareSampler, searched_part
+from tracker_ros.sot.search_crops import Cropping
+from tracker_ros.sot.spm_crop import SampledSquare, SquareSampler, searched_part
 from tracker_ros.sot.spm_proposals import (
     CELLS,
     PROPOSALS,
@@ -109,6 +112,12 @@ class SPMTracker(FilteredTracker):
     """
 
     roles = ("template", "search", "match", "refine")
+    cropping = Cropping(
+        CropKind(rgb=False, whole=False),
+        lambda image, cx, cy, side, out: SampledSquare(
+            image, cx - side / 2, cy - side / 2, side, SquareSampler(out)
+        ),
+    )
 
     def __init__(self, networks: Mapping[str, Network], parameters: SPMParameters) -> None:
         super().__init__(parameters)
@@ -182,8 +191,9 @@ class SPMTracker(FilteredTracker):
             raise RuntimeError("track() before init()")
         p, s = self._p, self._state
         view = _View.around(cx, cy, s.w, s.h)
-        self._crop(image, view)
-        features = yield Call(self._networks["search"], {"search": self._blob})
+        crop = SampledSquare(image, view.x, view.y, view.side, self._sampler)
+        given = {"search": Crops([crop], self._blob)}
+        features = yield Call(self._networks["search"], given)
         inputs = {**self._learnt, **features}
         maps = yield Call(self._networks["match"], {name: inputs[name] for name in _MATCHED})
 

@@ -7,15 +7,18 @@ a pixel; here they are exact, in about a millisecond.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracker_ros.engines.crops import Float64, Indices
 from tracker_ros.geometry import UInt8Image
 
 Float32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
 CHANNELS = 3
 BAND = 32
@@ -23,11 +26,24 @@ BAND = 32
 _NO_FRACTIONS = np.empty(0, np.uint16)
 
 
+class _Samples(NamedTuple):
+    """Along one axis, for each row of the crop."""
+
+    before: Indices
+    after: Indices
+    """Pixels before and after it."""
+    share: Float32
+    """Of the latter."""
+    inside: Flags
+    """Whether the image is there."""
+
+
 class SquareSampler:
     """Makes crops of one size; the buffers for it are kept."""
 
     def __init__(self, out: int) -> None:
-        self._out = out
+        self.out = out
+        """Side of the crops."""
         self._places = np.empty((2 * BAND, 2 * out, 2), np.int16)
         self._near = np.empty((2 * BAND, 2 * out, CHANNELS), np.uint8)
         self._lines = np.empty((2 * BAND, out * CHANNELS), np.float32)
@@ -42,14 +58,14 @@ class SquareSampler:
         outside [0, width - 1] have the mean colour of this image.
         """
         height, width = image.shape[:2]
-        left, right, share_x, columns = _samples(x, side, self._out, width)
-        above, below, share_y, rows = _samples(y, side, self._out, height)
+        left, right, share_x, columns = _samples(x, side, self.out, width)
+        above, below, share_y, rows = _samples(y, side, self.out, height)
         self._places[..., 0] = np.concatenate([left, right])
         share_x = np.repeat(share_x, CHANNELS)
-        for first in range(0, self._out, BAND):
-            band = slice(first, min(first + BAND, self._out))
+        for first in range(0, self.out, BAND):
+            band = slice(first, min(first + BAND, self.out))
             crop = self._band(image, above[band], below[band], share_x, share_y[band, None])
-            into[:, band] = crop.reshape(-1, self._out, CHANNELS).transpose(2, 0, 1)
+            into[:, band] = crop.reshape(-1, self.out, CHANNELS).transpose(2, 0, 1)
         if not (columns.all() and rows.all()):
             mean = _mean(image)[:, None, None]
             into[:, ~rows] = mean
@@ -59,7 +75,7 @@ class SquareSampler:
         self, image: UInt8Image, above: Indices, below: Indices, share_x: Float32, share_y: Float32
     ) -> Float32:
         """Rows of the crop, each between the rows `above` and `below` of the image."""
-        number, half = len(above), self._out * CHANNELS
+        number, half = len(above), self.out * CHANNELS
         # Where they lie close together, rows of the image that several share are taken once.
         top, bottom = int(above[0]), int(below[-1]) + 1
         if bottom - top <= 2 * number:
@@ -85,6 +101,49 @@ class SquareSampler:
         return upper
 
 
+@dataclass(frozen=True, eq=False)
+class SampledSquare:
+    """A square of an image (height, width, 3) that a sampler makes a crop of."""
+
+    image: UInt8Image
+    x: float
+    y: float
+    side: float
+    """Its top-left point and its size."""
+    sampler: SquareSampler
+
+    @cached_property
+    def fill(self) -> tuple[float, float, float]:
+        """The mean colour of this image, where some of it is shown: B, G, R."""
+        if all(line.inside.all() for line in self._lines):
+            return (0.0, 0.0, 0.0)
+        b, g, r = _mean(self.image).tolist()
+        return b, g, r
+
+    def cut(self, into: Float32) -> None:
+        """Fill `into` (3, out, out), BGR in 0..255."""
+        self.sampler.sample(self.image, self.x, self.y, self.side, into)
+
+    def places(self) -> tuple[Float64, Float64]:
+        """Column and row of the image for each of the crop; those outside far outside: (out,)."""
+        across, down = (
+            np.where(line.inside, line.before + line.share.astype(np.float64), -math.inf)
+            for line in self._lines
+        )
+        return across, down
+
+    def resized(self) -> None:
+        """It is none of bytes."""
+
+    @cached_property
+    def _lines(self) -> tuple[_Samples, _Samples]:
+        height, width = self.image.shape[:2]
+        return (
+            _samples(self.x, self.side, self.sampler.out, width),
+            _samples(self.y, self.side, self.sampler.out, height),
+        )
+
+
 def searched_part(image: UInt8Image, x: float, y: float, side: float, out: int) -> UInt8Image:
     """What of the image such a square shows, thinned out to at most about (out, out, 3): a view."""
     height, width = image.shape[:2]
@@ -103,10 +162,8 @@ def _mean(image: UInt8Image) -> Float32:
     return np.asarray(mean, np.float32)
 
 
-def _samples(
-    start: float, side: float, out: int, size: int
-) -> tuple[Indices, Indices, Float32, Flags]:
-    """Pixels before and after each sample, the share of the latter, and which are inside.
+def _samples(start: float, side: float, out: int, size: int) -> _Samples:
+    """What each sample is made of.
 
     The places are rounded as the authors' code rounds them, in single precision by way of shares
     of the image: a target whose middle is held at the border has a line of samples exactly on it,
@@ -120,4 +177,4 @@ def _samples(
     share = (points - floors).astype(np.float32)
     before = np.clip(floors, 0, size - 1).astype(np.intp)
     after = np.clip(np.ceil(points), 0, size - 1).astype(np.intp)
-    return before, after, share, (points >= 0) & (points <= size - 1)
+    return _Samples(before, after, share, (points >= 0) & (points <= size - 1))
