@@ -85,3 +85,12 @@ def test_a_port_that_no_browser_can_be_told_of_is_refused(
         main(["demo", f"--web={port}"])
     assert ended.value.code == 2
     assert f"port '{port}' is not a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_sheet_of_a_demo_that_makes_none_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["--web", "--picture", "sheet.jpg", "--out", str(tmp_path / "out")]
+    assert main(["demo", *words]) == 2
+    assert "--picture sheet.jpg: with --web" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

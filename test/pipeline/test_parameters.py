@@ -10,6 +10,7 @@ from tracker_ros.errors import ParameterError
 from tracker_ros.pipeline.mot_parameters import declare_mot_parameters, read_mot_parameters
 from tracker_ros.pipeline.parameters import GivenParameters, read_params_file
 from tracker_ros.pipeline.sot_parameters import declare_sot_parameters, read_sot_parameters
+from tracker_ros.sot import DEFAULT_TRACKER
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -23,7 +24,7 @@ def write(tmp_path: Path, text: str) -> Path:
 def test_the_shipped_files_hold_what_is_declared_and_nothing_else() -> None:
     sot = GivenParameters(read_params_file(CONFIG / "sot.yaml", "sot"))
     declare_sot_parameters(sot)
-    assert read_sot_parameters(sot).tracker == "siamrpnpp"
+    assert read_sot_parameters(sot).tracker == DEFAULT_TRACKER
     mot = GivenParameters(read_params_file(CONFIG / "mot.yaml", "mot"))
     declare_mot_parameters(mot)
     assert read_mot_parameters(mot).tracker == "famnet"

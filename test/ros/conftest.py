@@ -167,7 +167,9 @@ def start_cued(
     script = str(Path(__file__).with_name("engines_on_cue.py"))
 
     def start(*parameters: str, kind: str = "sot") -> RosProcess:
-        words = [word for parameter in ("threads:=1", *parameters) for word in ("-p", parameter)]
+        # Three networks, whose builds the tests follow by name.
+        own = ("threads:=1", *(["tracker:=siamrpnpp"] if kind == "sot" else []))
+        words = [word for parameter in (*own, *parameters) for word in ("-p", parameter)]
         return start_process([sys.executable, script, str(cues), kind, "--ros-args", *words], {})
 
     return start

@@ -10,7 +10,7 @@ from sot_harness import Sot
 from tracker_ros.sot import DEFAULT_MODELS
 
 OWN = DEFAULT_MODELS["siamrpnpp"]
-"""The model that the node has unless another one is asked for."""
+"""The model of a node that `start_cued` starts, unless another one is asked for."""
 OK, WARN, ERROR = b"\x00", b"\x01", b"\x02"
 
 

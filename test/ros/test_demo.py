@@ -21,6 +21,7 @@ from harness import TRACKER_ROS, RosProcess
 from tracker_ros.demo.recording import FOLLOWED_IOU
 from tracker_ros.demo.scene import Scene
 from tracker_ros.geometry import Box
+from tracker_ros.sot import DEFAULT_TRACKER
 
 Start = Callable[..., RosProcess]
 DEMO = [*TRACKER_ROS, "demo"]
@@ -127,7 +128,7 @@ def test_the_film_shows_the_box_in_the_colour_of_its_state(
 
 def test_a_sheet_of_moments_and_the_logs_are_left_too(results: Path) -> None:
     assert cv2.imread(str(results / "picture.jpg")) is not None
-    assert "configured: siamrpnpp" in (results / "logs" / "node.log").read_text()
+    assert f"configured: {DEFAULT_TRACKER}" in (results / "logs" / "node.log").read_text()
     assert f"published {FRAMES} frames" in (results / "logs" / "camera.log").read_text()
 
 

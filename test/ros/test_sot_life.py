@@ -15,7 +15,9 @@ from sot_harness import GOOD_OVERLAP, Sot, image_message, scene, truth
 from std_srvs.srv import SetBool, Trigger
 
 from tracker_ros.models.card import MODELS
-from tracker_ros.sot import DEFAULT_MODELS
+from tracker_ros.sot import DEFAULT_MODELS, DEFAULT_TRACKER
+
+OWN = DEFAULT_MODELS[DEFAULT_TRACKER]
 
 StartProcess = Callable[[Sequence[str], Mapping[str, str]], RosProcess]
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
@@ -42,7 +44,7 @@ def test_the_node_goes_through_its_lifecycle_and_around_again(
 
     assert sot.change_state(CONFIGURE)
     assert sot.state == "inactive"
-    sot.process.wait_for(r"configured: siamrpnpp \(siamrpnpp\S*\) on onnxruntime fp32")
+    sot.process.wait_for(rf"configured: {DEFAULT_TRACKER} \({OWN}\) on onnxruntime fp32")
     refusal = sot.set_target(truth(0))
     assert not refusal.success and "inactive, not active" in refusal.message
     sot.wait_for_diagnostics("node", "inactive")
@@ -94,7 +96,7 @@ def test_shut_down_by_request_the_node_ends_its_targets_and_stays_answerable(
 
 @pytest.fixture
 def own_card(tmp_path: Path) -> Path:
-    """A card of the user's own: the default model, copied; spoil it at will."""
+    """A card of the user's own: a model that ships, copied; spoil it at will."""
     name = DEFAULT_MODELS["siamrpnpp"]
     (tmp_path / "weights").mkdir()
     for path in (MODELS / "weights").glob(f"{name}.*.onnx"):

@@ -22,6 +22,7 @@ from sot_harness import (
 
 from tracker_ros.geometry import Box
 from tracker_ros.msg import Track
+from tracker_ros.sot import DEFAULT_MODELS, DEFAULT_TRACKER
 
 VISIBLE = {Track.TENTATIVE, Track.TRACKING, Track.UNCERTAIN, Track.REACQUIRED}
 
@@ -84,9 +85,9 @@ def test_the_status_says_what_runs_and_how_long_each_stage_took(sot: Sot) -> Non
     sot.follow()
     status = sot.film(range(1, 4))[-1].status
     assert (status.tracker, status.backend, status.precision) == (
-        "siamrpnpp", "onnxruntime", "fp32",
+        DEFAULT_TRACKER, "onnxruntime", "fp32",
     )  # fmt: skip
-    assert status.model.startswith("siamrpnpp")
+    assert status.model == DEFAULT_MODELS[DEFAULT_TRACKER]
     for stage in ("decode", "preprocess", "inference", "postprocess", "publish"):
         assert 0 < getattr(status, f"{stage}_time") < 5, stage
     assert status.inference_time < status.frame_age < 10
@@ -132,7 +133,7 @@ def test_while_no_images_come_the_status_says_once_a_second_that_the_node_lives(
     sot.statuses.clear()
     sot.ros.wait_until(lambda: len(sot.statuses) >= 2, what="two statuses")
     first, second = sot.statuses[:2]
-    assert first.header.frame_id == "" and first.tracker == "siamrpnpp"
+    assert first.header.frame_id == "" and first.tracker == DEFAULT_TRACKER
     assert (first.frames_received, first.frames_processed) == (2, 2)
     seconds = (nanoseconds(second.header.stamp) - nanoseconds(first.header.stamp)) / 1e9
     assert 0.5 < seconds < 2.0

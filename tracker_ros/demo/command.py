@@ -26,7 +26,7 @@ from tracker_ros.demo.sources import (
 from tracker_ros.errors import DataError, TrackerRosError
 from tracker_ros.models.card import card_names, read_card
 from tracker_ros.mot.open import MULTI_TRACKERS
-from tracker_ros.sot import DEFAULT_MODELS, TRACKERS
+from tracker_ros.sot import DEFAULT_MODELS, DEFAULT_TRACKER, TRACKERS
 
 DESCRIPTION = f"""\
 demo, demo sot
@@ -38,7 +38,6 @@ node, and an operator who points at the target in the first picture and listens.
 ends, annotated.mp4, picture.jpg, tracks.csv and summary.json are in the output folder.
 
 {mot_command.DESCRIPTION}"""
-TRACKER = "siamrpnpp"
 PORT = 8080
 """Of the operator's page."""
 EXIT_INTERRUPTED = 130
@@ -67,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tracker",
         metavar="NAME",
         help=f"sot: {', '.join(TRACKERS)}, a model card's name, or the path of a card (.yaml) "
-        f"(default: {TRACKER}); "
+        f"(default: {DEFAULT_TRACKER}); "
         f"mot: {', '.join(MULTI_TRACKERS)} (default: {mot_command.TRACKER})",
     )
     parser.add_argument(
@@ -109,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         return _serve(args)
     if args.task == "mot":
         return mot_command.run(args)
-    args.tracker = args.tracker or TRACKER
+    args.tracker = args.tracker or DEFAULT_TRACKER
     try:
         model = node_model(args.tracker)
         if args.detections is not None:
@@ -142,10 +141,12 @@ def _serve(args: argparse.Namespace) -> int:
     """Show the camera on a page, and follow what is pointed at there."""
     model: Mapping[str, str] = {}
     try:
+        if args.picture is not None:
+            raise DataError(f"--picture {args.picture}: with --web no sheet is made; leave one out")
         if args.task == "mot":
             mot_command.prepare(args)
         else:
-            args.tracker = args.tracker or TRACKER
+            args.tracker = args.tracker or DEFAULT_TRACKER
             model = node_model(args.tracker)
             if args.camera is None:
                 open_source(args)

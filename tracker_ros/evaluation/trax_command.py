@@ -19,7 +19,7 @@ from tracker_ros.evaluation.opencv_trackers import NANOTRACK, OPENCV_TRACKERS
 from tracker_ros.evaluation.options import not_negative
 from tracker_ros.evaluation.vot_files import aligned_boxes
 from tracker_ros.geometry import Box, UInt8Image
-from tracker_ros.sot import TRACKERS
+from tracker_ros.sot import DEFAULT_TRACKER, TRACKERS
 from tracker_ros.sot.tracker import Tracker
 
 DESCRIPTION = """\
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "--tracker",
-        default=TRACKERS[0],
+        default=DEFAULT_TRACKER,
         metavar="NAME",
         help=f"{', '.join((*TRACKERS, *OPENCV_TRACKERS, NANOTRACK))}, a model card's name, or the "
         "path of a card (.yaml) (default: %(default)s)",

@@ -20,7 +20,7 @@ from tracker_ros.pipeline.engine_parameters import (
 )
 from tracker_ros.pipeline.model_choice import chosen_model
 from tracker_ros.pipeline.parameters import ParameterStore
-from tracker_ros.sot import TRACKERS
+from tracker_ros.sot import DEFAULT_TRACKER, TRACKERS
 from tracker_ros.sot.monitor import Thresholds
 
 MONITOR_RANGES: dict[str, tuple[float, float]] = {
@@ -76,7 +76,7 @@ class SotParameters(NetworkParameters):
 def declare_sot_parameters(store: ParameterStore) -> None:
     """Declare them all. The defaults of `monitor.*` come from the model's card."""
     declare = store.declare
-    declare("tracker", "siamrpnpp", "tracker: " + ", ".join(TRACKERS))
+    declare("tracker", DEFAULT_TRACKER, "tracker: " + ", ".join(TRACKERS))
     declare("model", "", "model card: a name, or the path of a .yaml; empty: the "
             "tracker's own")  # fmt: skip
     declare("threads", 0, "CPU threads of the network; 0: all cores", (0, 256), True)

@@ -44,6 +44,8 @@ PAPERS = {
 }
 DEFAULT_MODELS = {name: paper.default for name, paper in PAPERS.items()}
 TRACKERS = tuple(PAPERS)
+DEFAULT_TRACKER = "atom"
+"""What a node or the demo runs that names none: the most accurate of those that ship."""
 
 
 class LoadedModel:
