@@ -221,6 +221,10 @@ def page(open_page: Callable[..., PageClient], sot: Sot) -> PageClient:
     one = open_page()
     one.say("watch", topic="/image")
     sot.ros.wait_until(lambda: sot.camera.get_subscription_count() == 2, what="the page's look")
-    one.ask("follow", id="nobody")  # what was said before has been done when this is answered
+    # What was said before has been done when this is answered; and the page's node may have found
+    # the images of the other node, and not yet its services.
+    one.wait_until(
+        lambda: "nobody offers" not in one.ask("follow", id="nobody")["message"], "services", 30
+    )
     one.told.clear()
     return one
