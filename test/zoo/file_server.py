@@ -101,5 +101,5 @@ def answer(handler: http.server.BaseHTTPRequestHandler, b: Behaviour) -> None:
     body = b.content[begin:]
     if b.cut_after:
         body = body[: b.cut_after.pop(0)]
+    b.sent += len(body)  # before who reads the last of it can look
     handler.wfile.write(body)
-    b.sent += len(body)
