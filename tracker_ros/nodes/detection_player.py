@@ -24,7 +24,14 @@ from tracker_ros.errors import TrackerRosError
 from tracker_ros.mot.detections import Detection
 from tracker_ros.nodes.names import camera_info_topic
 from tracker_ros.nodes.outputs import ros_messages
-from tracker_ros.nodes.process import InvalidHandle, RCLError, add_ros_arguments, ros_arguments
+from tracker_ros.nodes.process import (
+    InvalidHandle,
+    RCLError,
+    add_ros_arguments,
+    interrupt_between_callbacks,
+    ros_arguments,
+    start_ros,
+)
 from tracker_ros.nodes.qos import CAMERA_INFO
 
 
@@ -60,10 +67,11 @@ def main(words: Sequence[str]) -> int:
     except TrackerRosError as error:
         print(f"detection_player: {error}", file=sys.stderr)
         return 2
-    rclpy.init(args=ros_arguments(args))
+    start_ros(ros_arguments(args))
     node = rclpy.create_node("detector")
     try:
         DetectionPlayer(node, detections)
+        interrupt_between_callbacks()
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0

@@ -33,7 +33,13 @@ from tracker_ros.errors import TrackerRosError
 from tracker_ros.geometry import Box
 from tracker_ros.msg import TrackerStatus
 from tracker_ros.nodes.names import camera_info_topic
-from tracker_ros.nodes.process import InvalidHandle, RCLError
+from tracker_ros.nodes.process import (
+    InvalidHandle,
+    RCLError,
+    interrupt_between_callbacks,
+    ros_arguments,
+    start_ros,
+)
 from tracker_ros.nodes.qos import CAMERA_INFO
 from tracker_ros.track import Evidence, Track, TrackState
 
@@ -204,7 +210,7 @@ def main(words: Sequence[str]) -> int:
     name = source.name if source is not None else f"camera {args.camera}"
     fps = source.fps if source is not None else args.fps or DEFAULT_FPS
     recording = MotRecording(name, fps, args.detections)
-    rclpy.init(args=["--ros-args", *args.ros_args])
+    start_ros(ros_arguments(args))
     node = rclpy.create_node("listener")
     interrupted = False
     try:
@@ -213,6 +219,7 @@ def main(words: Sequence[str]) -> int:
             node, recording, tracker_node=f"/{args.node}", detector_node=f"/{args.detector}",
             on_ready=on_ready,
         )  # fmt: skip
+        interrupt_between_callbacks()
         while rclpy.ok() and not listener.done:
             rclpy.spin_once(node, timeout_sec=0.2)
         interrupted = not listener.done

@@ -41,7 +41,13 @@ from tracker_ros.geometry import Box
 from tracker_ros.msg import TrackerStatus
 from tracker_ros.nodes.names import camera_info_topic
 from tracker_ros.nodes.operator_messages import bounding_box, nanoseconds
-from tracker_ros.nodes.process import InvalidHandle, RCLError
+from tracker_ros.nodes.process import (
+    InvalidHandle,
+    RCLError,
+    interrupt_between_callbacks,
+    ros_arguments,
+    start_ros,
+)
 from tracker_ros.nodes.qos import CAMERA_INFO
 from tracker_ros.srv import SetTarget
 from tracker_ros.track import TrackState
@@ -266,12 +272,13 @@ def main(words: Sequence[str]) -> int:
         print(f"operator: {error}", file=sys.stderr)
         return 2
     recording = Recording(source.name if source is not None else f"camera {args.camera}")
-    rclpy.init(args=["--ros-args", *args.ros_args])
+    start_ros(ros_arguments(args))
     node = rclpy.create_node("operator")
     interrupted = False
     try:
         on_ready = args.ready.touch if args.ready is not None else None
         operator = Operator(node, args.node, recording, truth, first, on_ready)
+        interrupt_between_callbacks()
         while rclpy.ok() and not operator.done:
             rclpy.spin_once(node, timeout_sec=0.2)
         interrupted = not operator.done

@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ InvalidHandle = rclpy_implementation.InvalidHandle
 RCLInvalidROSArgsError = rclpy_implementation.RCLInvalidROSArgsError
 UnknownROSArgsError = rclpy_implementation.UnknownROSArgsError
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_ASKED_AGAIN = 1.0
+"""Seconds after the first SIGINT from which on another is a user's; launchers send two at once."""
 _PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Of Fast DDS 2 (Humble, Jazzy) and 3 (Kilted, Lyrical)."""
 
@@ -73,8 +76,37 @@ def find_profile() -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+class _Interrupt:
+    """What a SIGINT does in Python, beside rclpy's own handler, which ends every spin.
+
+    A KeyboardInterrupt may come up in the middle of any callback, and of what rclpy does in C++:
+    then it is a TypeError about a value that could not be converted. While a node spins nothing
+    is raised, unless the user asks again because a callback does not come to its end.
+    """
+
+    def __init__(self) -> None:
+        self.spins = False
+        self._asked: float | None = None
+
+    def __call__(self, number: int, frame: object) -> None:
+        now = time.monotonic()
+        if self._asked is None:
+            self._asked = now
+        if not self.spins or now - self._asked > _ASKED_AGAIN:
+            raise KeyboardInterrupt
+
+
+_interrupt = _Interrupt()
+
+
+def interrupt_between_callbacks() -> None:
+    """From here on the first SIGINT ends a spin between two callbacks; for after `start_ros`."""
+    _interrupt.spins = True
+
+
 def start_ros(arguments: list[str] | None) -> None:
     """`rclpy.init`. Raises ParameterError where ROS cannot read the arguments."""
+    signal.signal(signal.SIGINT, _interrupt)  # rclpy's handler, which comes over it, calls it
     try:
         rclpy.init(args=arguments)
     except (RCLError, RCLInvalidROSArgsError, UnknownROSArgsError) as error:
@@ -112,6 +144,7 @@ def _run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
             return 1 if rclpy.ok() else 0
         node = made
         executor.add_node(node)
+        interrupt_between_callbacks()
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
