@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tracker_ros.engines.buffers import ALIGNMENT, Pages, laid_out, on_device
+from tracker_ros.engines.buffers import ALIGNMENT, DeviceMirror, Pages, laid_out, on_device
 from tracker_ros.engines.cuda import Held, Memory
 
 
@@ -29,6 +29,20 @@ class HostMemory:
         return Memory(address, size, free=lambda: self.held.pop(address))
 
     on_device = pinned
+
+    def stream(self) -> Held:
+        self.waited = 0
+        return Held(7)
+
+    def copy(
+        self, target: Memory, source: Memory, size: int, stream: Held, *, to: int = 0,
+        begin: int = 0,
+    ) -> None:  # fmt: skip
+        assert to + size <= target.size and begin + size <= source.size
+        target.bytes()[to : to + size] = source.bytes()[begin : begin + size]
+
+    def wait(self, stream: Held) -> None:
+        self.waited += 1
 
 
 FLOAT = np.dtype("float32")
@@ -134,6 +148,33 @@ def test_anything_else_is_not_known_there() -> None:
         array + 1,
     ):
         assert on_device(other) is None
+
+
+def test_rows_of_a_mirror_are_on_the_device_once_they_are_sent() -> None:
+    cuda: Any = HostMemory()
+    mirror = DeviceMirror(cuda, (4, 2, 3), FLOAT)
+    array, there = mirror.array, mirror.page.device.bytes().view(np.float32).reshape(4, 2, 3)
+    array[:] = np.arange(24).reshape(4, 2, 3)
+    mirror.send([2, 0])
+    assert cuda.waited == 1, "a pass may come next"
+    assert there.tolist() == [array[0].tolist(), [[0] * 3] * 2, array[2].tolist(), [[0] * 3] * 2]
+    mirror.send(range(4))
+    assert np.array_equal(there, array)
+    assert on_device(array) == (mirror.page.device, 0)
+    assert on_device(array[1:]) == (mirror.page.device, 24)
+    assert on_device(array[:, 1:]) is None
+
+
+def test_a_mirror_is_there_as_long_as_an_array_of_it() -> None:
+    cuda: Any = HostMemory()
+    array = DeviceMirror(cuda, (4, 3), FLOAT).array
+    assert len(cuda.held) == 2
+    array[3] = 5
+    row = array[3]
+    del array
+    assert len(cuda.held) == 2 and row.tolist() == [5, 5, 5]
+    del row
+    assert len(cuda.held) == 0
 
 
 def test_memory_is_given_back_when_nobody_holds_it() -> None:

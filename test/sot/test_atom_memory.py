@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tracker_ros.sot.atom_memory import Memory
+from tracker_ros.sot.atom_memory import Memory, SampleMaps
 
 CELLS = 4
 SAMPLE = np.ones((2, CELLS, CELLS), np.float32)
@@ -73,3 +73,23 @@ def test_a_sample_lies_where_its_weight_and_label_do() -> None:
     maps = memory.maps.respond(corner, memory.count).reshape(-1, memory.maps.row, memory.maps.row)
     assert (maps[slot, :CELLS, :CELLS] == 10).all()
     assert (maps[slot - 1, :CELLS, :CELLS] == 2).all()
+
+
+def test_what_is_stored_is_found_again_and_when() -> None:
+    maps = SampleMaps(3, CELLS, 5)
+    sample = np.arange(3 * CELLS * CELLS, dtype=np.float32).reshape(3, CELLS, CELLS)
+    assert maps.stored_after(-1) == [0, 1, 2, 3, 4] and maps.stored_after(0) == []
+    for slot in (3, 1):
+        maps.store(slot, slot * sample)
+    assert maps.stores == 2 and maps.stored_after(0) == [1, 3]
+    maps.store(3, sample)
+    assert maps.stored_after(2) == [3]
+    assert np.array_equal(maps.stored(3), sample) and np.array_equal(maps.stored(1), sample)
+    assert not maps.stored(0).any()
+
+
+def test_what_lies_in_pieces_is_found_again() -> None:
+    maps = SampleMaps(64, 18, 2)
+    sample = np.random.default_rng(0).normal(size=(64, 18, 18)).astype(np.float32)
+    maps.store(1, sample)
+    assert np.array_equal(maps.stored(1), sample) and not maps.stored(0).any()

@@ -4,12 +4,16 @@ What an engine gives out is in pinned memory that it copies into by itself, and 
 as somebody holds an array of it: a tracker keeps the features of its template for as long as it
 follows. The same bytes stay on the device. So the arrays can only be read, and an engine that is
 given one, or a part of one, takes what is on the device and copies nothing from the host.
+
+What a caller keeps from pass to pass, and changes a little, is the other way round: an array that
+it writes, and sends up row by row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,12 +102,38 @@ class Lease:
         return {slot.name: slot.within(block) for slot in slots}
 
 
+class DeviceMirror:
+    """A Mirror of engines on a device: its rows are copied when they are sent."""
+
+    def __init__(self, cuda: Cuda, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
+        """Raises EngineError where there is no memory for it."""
+        self._cuda, self._stream, self._dtype, self._shape = cuda, cuda.stream(), dtype, shape
+        self._row = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
+        self.page = Page(cuda, self._row * shape[0])
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return self.page.host.__array_interface__
+
+    @property
+    def array(self) -> Array:
+        """As Mirror.array. It is made when it is asked for: an array keeps its mirror."""
+        return np.ndarray(self._shape, self._dtype, np.asarray(self))
+
+    def send(self, rows: Iterable[int]) -> None:
+        """As Mirror.send."""
+        page, size = self.page, self._row
+        for begin in (row * size for row in rows):
+            self._cuda.copy(page.device, page.host, size, self._stream, to=begin, begin=begin)
+        self._cuda.wait(self._stream)  # a pass is on another stream
+
+
 def on_device(array: Array) -> tuple[Memory, int] | None:
     """Where the same bytes as an array's are on the device; None where nobody knows them there."""
     base: object = array
     while isinstance(base, np.ndarray):
         base = base.base
-    if not isinstance(base, Lease) or not array.flags.c_contiguous:
+    if not isinstance(base, (Lease, DeviceMirror)) or not array.flags.c_contiguous:
         return None
     address = int(array.__array_interface__["data"][0])
     return base.page.device, address - base.page.host.address

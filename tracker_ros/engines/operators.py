@@ -24,7 +24,7 @@ OPSETS: dict[Version, int] = {(8, 5): 17, (10, 0): 20, (10, 15): 24, (11, 5): 25
 """The largest opset that is read, from a version on."""
 OPERATORS = frozenset({
     "Abs", "Add", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv",
-    "ConvTranspose", "DequantizeLinear", "Div", "Einsum", "Flatten", "Gather", "Gemm",
+    "ConvTranspose", "DequantizeLinear", "Div", "Einsum", "Exp", "Flatten", "Gather", "Gemm",
     "Greater", "GridSample", "Identity", "Less", "MatMul", "MaxPool", "Mul", "QuantizeLinear",
     "Reciprocal", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Split", "Sqrt",
     "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tracker_ros.engines.buffers import Pages
+import numpy as np
+
+from tracker_ros.engines.buffers import DeviceMirror, Pages
 from tracker_ros.engines.cuda import Cuda, open_cuda
 from tracker_ros.engines.engine import Array, Tensor
 from tracker_ros.engines.execution import Execution
@@ -97,6 +99,12 @@ class TensorRTEngine:
         """As `run`, but the outputs stay on the device: nothing but an engine may read them."""
         rows = self._checked(inputs)
         return self._execution(rows).run(inputs, rows, read=False)
+
+    def mirror(self, name: str) -> DeviceMirror:
+        """As Mirroring.mirror, of an input of a fixed shape. Raises EngineError."""
+        (tensor,) = (tensor for tensor in self.inputs if tensor.name == name)
+        shape = tuple(side for side in tensor.shape if side is not None)
+        return DeviceMirror(self._cuda, shape, np.dtype(tensor.dtype))
 
     def _checked(self, inputs: Mapping[str, Array]) -> int:
         """The rows of the inputs; 1 where no axis is free. Raises EngineError."""

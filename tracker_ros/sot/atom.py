@@ -1,7 +1,7 @@
 """ATOM tracking: a classifier learnt online finds the target, an overlap network its box.
 
 Source: specs of ATOM, sections 3 to 5. Nothing here needs torch: the networks are exported
-graphs, and the classifier learns in NumPy.
+graphs, and the classifier learns in NumPy, or where they run (see atom_optimiser).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tracker_ros.geometry import MAX_SHARE, MIN_SIDE, Box, UInt8Image
 from tracker_ros.sot.atom_classifier import Classifier
 from tracker_ros.sot.atom_localisation import Flag, Found, Localiser
 from tracker_ros.sot.atom_memory import Float32, Memory
+from tracker_ros.sot.atom_optimiser import NetworkOptimiser
 from tracker_ros.sot.atom_parameters import FIRST_SAMPLES, STRIDE, AtomParameters
 from tracker_ros.sot.atom_refinement import chosen, proposals
 from tracker_ros.sot.atom_samples import (
@@ -217,7 +218,8 @@ class AtomTracker(SearchingTracker):
         channels = features[0].shape[0]
         first = Memory(channels, p.cells, FIRST_SAMPLES, p.initial_share)
         first.start(features, labels)
-        classifier = Classifier(channels, p.reduced, rng)
+        optimiser = NetworkOptimiser(self._networks["refine"])
+        classifier = Classifier(channels, p.reduced, rng, optimiser)
         classifier.learn(first, p.newton_steps, p.newton_cg)
         memory = Memory(p.reduced, p.cells, p.memory, p.initial_share)
         memory.start([classifier.reduce(one) for one in features], labels)

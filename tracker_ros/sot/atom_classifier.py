@@ -14,6 +14,7 @@ Source: specs of ATOM, section 3.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -96,14 +97,58 @@ class Linearised:
         return self._maps.correlate(self._values, self._count)
 
 
+class Around(Protocol):
+    """What conjugate gradient asks of the loss around the present scores."""
+
+    def gradient(self) -> Float32:
+        """As Linearised.gradient."""
+
+    def product(self, kernels: Float32) -> Float32:
+        """As Linearised.product."""
+
+
+class Optimiser(Protocol):
+    """Computes what a classifier learns from all samples of a memory; where, is its own matter."""
+
+    def updated(self, memory: Memory, kernels: Float32, cg_steps: int) -> Float32:
+        """Kernels (16, channels) that so many steps bring nearer to what the memory wants."""
+
+    def linearised(self, memory: Memory, kernels: Float32) -> Around:
+        """The loss around the scores that the kernels (16, channels) give."""
+
+
+class InNumpy:
+    """The optimiser that is there everywhere: what any other is held against."""
+
+    def updated(self, memory: Memory, kernels: Float32, cg_steps: int) -> Float32:
+        """As Optimiser.updated."""
+        around, shape = Linearised(memory, kernels), kernels.shape
+
+        def product(p: Float32) -> Float32:
+            return around.product(p.reshape(shape)).ravel() + KERNEL_REGULARISATION * p
+
+        right = -(around.gradient() + KERNEL_REGULARISATION * kernels).ravel()
+        return kernels + conjugate_gradient(product, right, cg_steps).reshape(shape)
+
+    def linearised(self, memory: Memory, kernels: Float32) -> Linearised:
+        """As Optimiser.linearised."""
+        return Linearised(memory, kernels)
+
+
+NUMPY = InNumpy()
+
+
 class Classifier:
     """The two layers, and how they learn."""
 
-    def __init__(self, channels: int, reduced: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, channels: int, reduced: int, rng: np.random.Generator, optimiser: Optimiser = NUMPY
+    ) -> None:
         self.reduction = rng.normal(0, channels**-0.5, (reduced, channels)).astype(np.float32)
         """w1 (reduced, channels)."""
         self.kernels = rng.normal(0, 1 / (TAPS * reduced), (TAPS, reduced)).astype(np.float32)
         """w2 (16, reduced), row-major."""
+        self._optimiser = optimiser
         self._one: SampleMaps | None = None
 
     def reduce(self, features: Float32) -> Float32:
@@ -142,13 +187,13 @@ class Classifier:
         diagonal[:split], diagonal[split:] = REDUCTION_REGULARISATION, KERNEL_REGULARISATION
         for _ in range(steps):
             w1, w2 = self.reduction, self.kernels
-            around = Linearised(first, w2 @ w1)
+            around = self._optimiser.linearised(first, w2 @ w1)
 
             def apart(both: Float32, w1: Float32 = w1, w2: Float32 = w2) -> Float32:
                 return np.concatenate(((w2.T @ both).ravel(), (both @ w1.T).ravel()))
 
             def product(
-                p: Float32, w1: Float32 = w1, w2: Float32 = w2, around: Linearised = around
+                p: Float32, w1: Float32 = w1, w2: Float32 = w2, around: Around = around
             ) -> Float32:
                 p1, p2 = p[:split].reshape(shape), p[split:].reshape(TAPS, -1)
                 return apart(around.product(w2 @ p1 + p2 @ w1), w1, w2) + diagonal * p
@@ -161,11 +206,4 @@ class Classifier:
 
     def update(self, memory: Memory, cg_steps: int) -> None:
         """Go on learning the kernel, from reduced samples; the reduction stays as it is."""
-        around, shape = Linearised(memory, self.kernels), self.kernels.shape
-
-        def product(p: Float32) -> Float32:
-            return around.product(p.reshape(shape)).ravel() + KERNEL_REGULARISATION * p
-
-        right = -(around.gradient() + KERNEL_REGULARISATION * self.kernels).ravel()
-        change = conjugate_gradient(product, right, cg_steps)
-        self.kernels = self.kernels + change.reshape(shape)
+        self.kernels = self._optimiser.updated(memory, self.kernels, cg_steps)

@@ -53,6 +53,10 @@ class SampleMaps:
         self._pieces = pieces_of(self.block, TAPS, channels)
         shape = (capacity * self._pieces, channels, self.block // self._pieces)
         self._maps = np.zeros(shape, np.float32)
+        self.stores = 0
+        """How often something was put into a slot."""
+        self._stored = np.zeros(capacity, np.int64)
+        """`stores`, when that was done last."""
         length = capacity * self.block
         self._products = np.zeros((TAPS, first + length + self._offsets[-1]), np.float32)
         self._sum = np.empty(length, np.float32)
@@ -66,6 +70,20 @@ class SampleMaps:
         spaced[:, : self.cells, : self.cells] = maps
         parts = spaced.reshape(self.channels, self._pieces, -1).transpose(1, 0, 2)
         self._maps[slot * self._pieces : (slot + 1) * self._pieces] = parts
+        self.stores += 1
+        self._stored[slot] = self.stores
+
+    def stored(self, slot: int) -> Float32:
+        """What is in a slot: (channels, cells, cells); zeros where nothing was put."""
+        parts = self._maps[slot * self._pieces : (slot + 1) * self._pieces]
+        spaced = parts.transpose(1, 0, 2).reshape(self.channels, self.row, self.row)
+        maps: Float32 = spaced[:, : self.cells, : self.cells]
+        return maps
+
+    def stored_after(self, stores: int) -> list[int]:
+        """The slots that something was put into after so many `stores`; after -1, all."""
+        slots: list[int] = np.flatnonzero(self._stored > stores).tolist()
+        return slots
 
     def respond(self, kernels: Float32, count: int) -> Float32:
         """Scores (count * block,) of kernels (16, channels), row-major; garbage between maps.

@@ -20,6 +20,8 @@ from tracker_ros.engines.torch import TorchEngine
 from tracker_ros.engines.upgrade import GivenUpError, Part, Upgrade
 from tracker_ros.errors import DataError, EngineError, ModelError, program
 from tracker_ros.models.card import Card
+from tracker_ros.sot.atom_optimiser import REFINE, with_optimiser
+from tracker_ros.sot.atom_parameters import AtomParameters
 from tracker_ros.sot.clips import Footage
 from tracker_ros.sot.search_crops import SEARCH, Cropping, with_cutter
 
@@ -29,8 +31,8 @@ BACKENDS = (TENSORRT, ONNXRUNTIME, TORCH)
 """By name. `auto` takes TensorRT where it can be used, else ONNX Runtime, and says why."""
 Samples = Callable[[Footage | None], Mapping[str, Sequence[Mapping[str, Array]]]]
 """What the networks of a model are given while it tracks, by role; None: over drawn pictures."""
-CROPS = "crops"
-"""What makes crops, in words of progress."""
+CROPS, LEARNING = "crops", "learning"
+"""What makes crops, and what ATOM's classifier learns by, in words of progress."""
 PATIENCE = 0.5
 """Seconds after which a build that waits for another one says so again."""
 _building = threading.Lock()
@@ -57,9 +59,11 @@ class Accelerator:
     open: OpenEngine = open_tensorrt
     cuts: bool = False
     """Whether it cuts out the crops that trackers search in, where it does that right."""
+    learns: bool = False
+    """Whether ATOM's classifier learns by it, where it does that right."""
 
 
-TENSORRT_ENGINES = Accelerator(cuts=True)
+TENSORRT_ENGINES = Accelerator(cuts=True, learns=True)
 
 
 def chosen_backend(name: str, accelerator: Accelerator = TENSORRT_ENGINES) -> tuple[str, str]:
@@ -98,13 +102,14 @@ class EngineChoice:
     DataError. None: drawn ones."""
 
     def open(
-        self, card: Card, roles: Iterable[str], samples: Samples, cropping: Cropping | None = None
-    ) -> tuple[Networks, Upgrade | None]:
+        self, card: Card, roles: Iterable[str], samples: Samples, cropping: Cropping | None = None,
+        learning: AtomParameters | None = None,
+    ) -> tuple[Networks, Upgrade | None]:  # fmt: skip
         """The networks of a card by role, and the engines that they may get later.
 
-        samples: to choose a precision by. cropping: what `search` looks at. Raises ModelError when
-        a file is missing, damaged or does not fit; EngineError when a backend was asked for that
-        cannot be had.
+        samples: to choose a precision by. cropping: what `search` looks at. learning: how ATOM's
+        classifier learns, where it is ATOM. Raises ModelError when a file is missing, damaged or
+        does not fit; EngineError when a backend was asked for that cannot be had.
         """
         roles = tuple(sorted(roles))
         backend, reason = chosen_backend(self.backend, self.accelerator)
@@ -113,7 +118,7 @@ class EngineChoice:
             return Networks.of(self._engines(backend, card, roles), choice=choice), None
 
         def build(tell: Tell) -> Mapping[str, Engine]:
-            return self._built(card, roles, samples, cropping, tell)
+            return self._built(card, roles, samples, cropping, learning, tell)
 
         def standby() -> Mapping[str, Engine]:
             return self._engines(ONNXRUNTIME, card, roles)
@@ -151,7 +156,7 @@ class EngineChoice:
 
     def _built(
         self, card: Card, roles: Sequence[str], samples: Samples, cropping: Cropping | None,
-        tell: Tell,
+        learning: AtomParameters | None, tell: Tell,
     ) -> dict[str, Engine]:  # fmt: skip
         """Engines of the accelerator for each role, run once. Raises EngineError."""
         recorded: dict[str, Sequence[Mapping[str, Array]]] = {}
@@ -170,9 +175,11 @@ class EngineChoice:
                 tell(Progress("looks through the pictures of engine_samples", 0.0))
                 footage = self.footage()
                 build = replace(build, samples=footage.words)
-            if not self.accelerator.cuts:
-                cropping = None
-            parts = [*roles, CROPS] if cropping is not None else roles
+            cropping = cropping if self.accelerator.cuts else None
+            learning = learning if self.accelerator.learns else None
+            parts = [*roles]
+            parts += [CROPS] if cropping is not None else []
+            parts += [LEARNING] if learning is not None else []
 
             def told(part: str, progress: Progress) -> None:
                 share = (parts.index(part) + min(max(progress.done, 0.0), 1.0)) / len(parts)
@@ -184,18 +191,22 @@ class EngineChoice:
                     card.graph(role), build, samples=partial(of, role), tell=partial(told, role)
                 )
                 _run_once(engines[role])
-            if cropping is not None:
-                in_full = replace(build, precision="fp32")
+            in_full = replace(build, precision="fp32")
 
+            def beside(part: str, graph: Path) -> Engine:
                 def nearly(progress: Progress) -> None:  # there are two, and a check after them
-                    told(CROPS, replace(progress, done=min(progress.done, 0.9)))
+                    told(part, replace(progress, done=min(progress.done, 0.9)))
 
-                def opened(graph: Path) -> Engine:
-                    return self.accelerator.open(graph, in_full, samples=list, tell=nearly)
+                return self.accelerator.open(graph, in_full, samples=list, tell=nearly)
 
-                search = with_cutter(engines[SEARCH], cropping, opened)
+            if cropping is not None:
+                search = with_cutter(engines[SEARCH], cropping, partial(beside, CROPS))
                 told(CROPS, Progress(search.remark or "cut out where the network runs", 1.0))
                 engines[SEARCH] = search
+            if learning is not None:
+                refine = with_optimiser(engines, learning, partial(beside, LEARNING))
+                told(LEARNING, Progress(refine.remark or "done where the networks run", 1.0))
+                engines[REFINE] = refine
             return engines
         except EngineError:
             raise

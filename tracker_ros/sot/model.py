@@ -91,10 +91,8 @@ class LoadedModel:
 
     def new_tracker(self) -> SearchingTracker:
         """A tracker without a target yet."""
-        paper = paper_of(self.card)
-        where = f"model card '{self.card.name}', tracking"
-        parameters = checked(paper.parameters, self.card.tracking, where)
-        tracker: SearchingTracker = paper.tracker(self._networks, parameters)
+        made = paper_of(self.card).tracker(self._networks, parameters_of(self.card))
+        tracker: SearchingTracker = made
         return tracker
 
     def new_target(self, id: str, label: str = "", thresholds: Thresholds | None = None) -> Target:
@@ -110,6 +108,12 @@ def paper_of(card: Card) -> Paper:
             f"there are {', '.join(TRACKERS)}"
         )
     return PAPERS[card.tracker]
+
+
+def parameters_of(card: Card) -> Any:
+    """The dataclass of a card's `tracking`. Raises ModelError for a wrong key or value."""
+    where = f"model card '{card.name}', tracking"
+    return checked(paper_of(card).parameters, card.tracking, where)
 
 
 def trackers_with_weights() -> tuple[str, ...]:
@@ -142,9 +146,10 @@ def load_model_now(
 def open_model(name: str, choice: EngineChoice) -> LoadedModel:
     """As `load_model`, on what is chosen."""
     card = read_card(DEFAULT_MODELS.get(name, name))
-    tracker = paper_of(card).tracker
+    tracker, parameters = paper_of(card).tracker, parameters_of(card)
+    learning = parameters if isinstance(parameters, AtomParameters) else None
     roles = {*tracker.roles, *card.files}
-    networks, upgrade = choice.open(card, roles, _samples_of(card), tracker.cropping)
+    networks, upgrade = choice.open(card, roles, _samples_of(card), tracker.cropping, learning)
     return LoadedModel(card, networks, upgrade)
 
 
