@@ -11,8 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tracker_ros.engines.buffers import ALIGNMENT, DeviceMirror, Pages, laid_out, on_device
+from tracker_ros.engines.buffers import (
+    ALIGNMENT,
+    DeviceMirror,
+    Move,
+    Pages,
+    joined,
+    laid_out,
+    on_device,
+)
 from tracker_ros.engines.cuda import Held, Memory
+from tracker_ros.errors import EngineError
 
 
 class HostMemory:
@@ -20,6 +29,7 @@ class HostMemory:
 
     def __init__(self) -> None:
         self.held: dict[int, Any] = {}
+        self.failure = ""
 
     def pinned(self, size: int) -> Memory:
         block = np.zeros(size + ALIGNMENT, np.uint8)
@@ -43,6 +53,8 @@ class HostMemory:
 
     def wait(self, stream: Held) -> None:
         self.waited += 1
+        if self.failure:
+            raise EngineError(self.failure)
 
 
 FLOAT = np.dtype("float32")
@@ -63,7 +75,7 @@ def test_outputs_are_arrays_over_the_page_that_cannot_be_written() -> None:
     block = lease.page.host.bytes()
     block[:24] = np.arange(6, dtype=np.float32).view(np.uint8)
     block[256:272] = np.full(4, 7, np.float32).view(np.uint8)
-    arrays = lease.arrays(slots)
+    arrays = lease.outputs(slots)
     assert arrays["a"].tolist() == [[0, 1, 2], [3, 4, 5]] and arrays["b"].tolist() == [7] * 4
     for array in (*arrays.values(), arrays["a"][:1], arrays["a"].reshape(3, 2)):
         with pytest.raises(ValueError, match="read-only"):
@@ -78,7 +90,7 @@ def test_a_page_is_used_again_only_when_no_array_of_it_is_left() -> None:
 
     def outputs() -> tuple[int, dict[str, Any]]:
         lease = pages.lease(size)
-        return lease.page.host.address, lease.arrays(slots)
+        return lease.page.host.address, lease.outputs(slots)
 
     first, kept = outputs()
     row = kept["a"][1:]
@@ -97,24 +109,25 @@ def test_sizes_that_are_nearly_the_same_share_pages() -> None:
     pages = Pages(cuda)
     for size in (5000, 6000, 8192):
         pages.lease(size)
-    assert len(cuda.held) == 2
+    assert len(cuda.held) == 1
     assert pages.lease(8193).page.size == 16384
 
 
 def test_only_a_few_pages_that_nobody_holds_are_kept() -> None:
     cuda: Any = HostMemory()
     pages = Pages(cuda)
-    leases = [pages.lease(100) for _ in range(10)]
-    assert len(cuda.held) == 20
+    leases = [pages.lease(size) for size in [2 << 20] * 10 + [100 << 10] * 40]
+    assert len(cuda.held) == 50
     del leases
     gc.collect()
-    assert len(cuda.held) == 8
+    sizes = [memory.nbytes - ALIGNMENT for memory in cuda.held.values()]
+    assert [sizes.count(size) for size in (2 << 20, 128 << 10)] == [4, 32]
 
 
 def test_pages_outlive_the_engine_while_an_output_is_held() -> None:
     cuda: Any = HostMemory()
     slots, size = laid_out([("a", (2,), FLOAT)])
-    arrays = Pages(cuda).lease(size).arrays(slots)
+    arrays = Pages(cuda).lease(size).outputs(slots)
     gc.collect()
     assert len(cuda.held) == 2 and arrays["a"].tolist() == [0, 0]
     del arrays
@@ -126,7 +139,7 @@ def test_what_an_engine_gave_is_known_on_the_device_also_in_part() -> None:
     cuda: Any = HostMemory()
     slots, size = laid_out([("a", (4, 3), FLOAT), ("b", (2, 2), FLOAT)])
     lease = Pages(cuda).lease(size)
-    arrays, device = lease.arrays(slots), lease.page.device
+    arrays, device = lease.outputs(slots), lease.page.device
     for array, begin in (
         (arrays["a"], 0), (arrays["a"][1:3], 12), (arrays["a"][2:3][0], 24), (arrays["b"], 256),
         (arrays["b"][1:], 264), (arrays["a"].reshape(2, 6)[1:], 24),
@@ -135,10 +148,75 @@ def test_what_an_engine_gave_is_known_on_the_device_also_in_part() -> None:
         assert found is not None and found[0] is device and found[1] == begin
 
 
+def test_what_is_not_read_is_known_on_the_device_alone() -> None:
+    cuda: Any = HostMemory()
+    slots, size = laid_out([("a", (4, 3), FLOAT), ("b", (2, 2), FLOAT)])
+    lease = Pages(cuda).lease(size)
+    outputs, device = lease.outputs(slots, ()), lease.page.device
+    assert len(cuda.held) == 1 and not outputs, "nothing of it is on the host"
+    for unread, begin in (
+        (outputs.all["a"], 0), (outputs.all["a"][1:3], 12), (outputs.all["b"][1:], 264),
+    ):  # fmt: skip
+        assert on_device(unread) == (device, begin)
+    some = lease.outputs(slots, ["b"])
+    assert some.keys() == {"b"} and on_device(some.all["a"]) == (device, 0)
+    found = on_device(some["b"][1:])
+    assert found is not None and found[0] is device and found[1] == 264
+
+
+def test_what_is_not_read_can_be_fetched_while_the_device_answers() -> None:
+    cuda: Any = HostMemory()
+    slots, size = laid_out([("a", (4, 3), FLOAT), ("b", (2, 2), FLOAT)])
+    lease = Pages(cuda).lease(size)
+    lease.page.device.bytes()[256:272] = np.arange(4, dtype=np.float32).view(np.uint8)
+    unread: Any = lease.outputs(slots, ()).all["b"]
+    row = unread[1:].fetched()
+    assert row.tolist() == [[2, 3]]
+    found = on_device(row)
+    assert found is not None and found[0] is lease.page.device and found[1] == 264
+    cuda.failure = "the device was reset"
+    with pytest.raises(EngineError, match="was reset"):
+        unread.fetched()
+
+
+def test_what_nobody_reads_keeps_its_page() -> None:
+    cuda: Any = HostMemory()
+    pages, (slots, size) = Pages(cuda), laid_out([("a", (2, 3), FLOAT)])
+    first: Any = pages.lease(size).outputs(slots, ()).all["a"]
+    row = first[1:]
+    device = row.block.page.device
+    del first
+    second: Any = pages.lease(size).outputs(slots, ()).all["a"]
+    assert second.block.page.device is not device
+    del row
+    assert pages.lease(size).page.device is device
+
+
+def test_copies_that_go_on_where_one_ended_are_one_with_it() -> None:
+    page, other = Memory(4096, 9000), Memory(65536, 9000)
+    rows = [Move(page, 768 + 12 * row, 12 * row, 12) for row in range(5)]
+    assert joined(rows) == [Move(page, 768, 0, 60)]
+    assert joined([rows[0], rows[2]]) == [rows[0], rows[2]], "a row between them is another's"
+    assert joined([rows[1], rows[0]]) == [rows[1], rows[0]]
+    assert joined([rows[0], rows[1]._replace(source=other), rows[2]]) != [rows[0]]
+    assert len(joined([rows[0], rows[1]._replace(source=other), rows[2]])) == 3
+    assert joined([]) == []
+
+
+def test_tensors_that_lie_side_by_side_are_copied_at_once_with_what_is_between_them() -> None:
+    block = Memory(4096, 9000)
+    slots, _ = laid_out([("a", (3, 5), FLOAT), ("b", (1,), FLOAT), ("c", (2, 2), FLOAT)])
+    a, b, c = (Move(block, slot.offset, slot.offset, slot.size) for slot in slots)
+    assert joined([a, b, c]) == [Move(block, 0, 0, 512 + 16)]
+    assert joined([a, c]) == [a, c], "what lies between them was not asked for"
+    elsewhere = b._replace(to=b.to + 256)
+    assert joined([a, elsewhere]) == [a, elsewhere]
+
+
 def test_anything_else_is_not_known_there() -> None:
     cuda: Any = HostMemory()
     slots, size = laid_out([("a", (4, 3), FLOAT)])
-    array = Pages(cuda).lease(size).arrays(slots)["a"]
+    array = Pages(cuda).lease(size).outputs(slots)["a"]
     for other in (
         np.zeros(3),
         np.zeros((4, 3))[1:],

@@ -11,6 +11,7 @@ import shipped
 from shipped import GRAPHS, assert_near
 
 from tracker_ros.engines.inspection import precision_in
+from tracker_ros.engines.network import Network
 
 FP32, FP16 = 2e-4, 2e-2
 """Root mean square of the errors that is allowed, in that of the output."""
@@ -94,6 +95,62 @@ def test_a_chain_of_engines_stays_on_the_device_and_gives_the_same(
         for name, value in near.items():
             assert np.array_equal(value, far[name])
         assert_near(near, expected[f"{model}.match"][1], 1e-3)
+
+
+CHAINS = {
+    "siamfc_small": ("search", "match"),
+    "siamrpnpp_alexnet_small": ("search", "match"),
+    "spm_small": ("search", "refine"),
+    "atom_resnet18_small": ("project", "refine"),
+}
+"""Of each model a network, and one that takes what it gives."""
+
+
+@pytest.mark.parametrize("model", CHAINS)
+def test_what_nobody_reads_arrives_in_the_next_network(
+    model: str, opened: Any, expected: Any
+) -> None:
+    names = [f"{model}.{role}" for role in CHAINS[model]]
+    first, second = (opened(name, precision="fp32")[0] for name in names)
+    given, others = (expected[name][0] for name in names)
+    for _ in range(4):  # launched, recorded and replayed
+        read, left = first.run(given), first.run(given, read=())
+        assert not left and left.all.keys() == read.keys()
+        shared = [tensor.name for tensor in second.inputs if tensor.name in read]
+        assert shared
+        near = second.run({**others, **{name: left.all[name] for name in shared}})
+        far = second.run({**others, **{name: np.array(read[name]) for name in shared}})
+        for name, value in near.items():
+            assert np.array_equal(value, far[name])
+    for name, value in read.items():
+        assert np.array_equal(left.all[name].fetched(), value)
+        some = first.run(given, read=(name,))
+        assert some.keys() == {name} and np.array_equal(some[name], value)
+
+
+@pytest.mark.parametrize("model", ["spm_small", "atom_resnet18_small"])
+def test_targets_that_share_a_pass_are_given_their_own_parts_from_device_and_host(
+    model: str, opened: Any, expected: Any
+) -> None:
+    names = [f"{model}.{role}" for role in CHAINS[model]]
+    first, second = (Network(opened(name, precision="fp32")[0]) for name in names)
+    given, others = (expected[name][0] for name in names)
+    calls = [{name: value * (1 - 0.05 * i) for name, value in given.items()} for i in range(7)]
+    left = [outputs.all for outputs in first.run_many(calls, read=())]
+    read = [dict(outputs) for outputs in first.run_many(calls)]
+    shared = [tensor.name for tensor in second.engine.inputs if tensor.name in read[0]]
+
+    def answers(each: Any) -> Any:
+        return second.run_many([{**others, **{n: one[n] for n in shared}} for one in each])
+
+    wanted = answers([{name: np.array(value) for name, value in one.items()} for one in read])
+    mixed = [one if i % 3 else read[i] for i, one in enumerate(left)]
+    mixed[2] = {name: np.array(value) for name, value in read[2].items()}
+    for found in (answers(left), answers(read), answers(mixed)):
+        for one, other in zip(found, wanted, strict=True):
+            assert all(np.array_equal(one[name], other[name]) for name in other)
+    for one, other in zip(answers(left[::-1]), reversed(wanted), strict=True):
+        assert_near(one, other, 2e-4)  # other places of a batch
 
 
 def test_references_are_of_all_graphs(expected: Any) -> None:

@@ -7,18 +7,16 @@ device: who else looks sees no numbers.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
-import numpy as np
 import pytest
-from other_engines import OtherEngine, Workshop
+from far_engines import FarWorkshop
+from other_engines import Workshop
 from patch_scene import scene
 
 pytest.importorskip("onnx", reason="no onnx to write graphs with: ./run setup train")
 
-from tracker_ros.engines.build import BuildOptions, Progress, Tell
-from tracker_ros.engines.engine import Array
+from tracker_ros.engines.build import BuildOptions, Progress
 from tracker_ros.engines.upgrade import GivenUpError
 from tracker_ros.errors import EngineError
 from tracker_ros.geometry import Box
@@ -30,69 +28,6 @@ from tracker_ros.track import Estimate
 
 BOXES = [Box(200, 150, 60, 48), Box(420, 300, 60, 60)]
 FRAMES, CHANGE = 8, 4
-
-
-class FarEngine(OtherEngine):
-    """An engine that leaves outputs where the others of its workshop find them, and nobody else."""
-
-    def __init__(self, path: Path, away: dict[int, tuple[Array, Array]]) -> None:
-        super().__init__(path)
-        self.stem, self._away = path.stem, away
-        self._arrays: dict[int, dict[str, Array]] = {}
-        self.rows: list[int] = []
-
-    def staged(self, rows: int) -> Mapping[str, Array]:
-        """Full of what was there before."""
-        if rows not in self._arrays:
-            self._arrays[rows] = {
-                tensor.name: np.full((rows, *(s or 1 for s in tensor.shape[1:])), 77, tensor.dtype)
-                for tensor in self.inputs
-            }
-        return self._arrays[rows]
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Finds what the others have left."""
-        found = {}
-        for name, given in inputs.items():
-            known, value = self._away.get(id(given), (None, given))
-            found[name] = value if known is given else given
-        self.rows.append(len(next(iter(found.values()))))
-        return super().run(found)
-
-    def run_there(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """No numbers, for who reads them."""
-        outputs = {}
-        for name, value in self.run(inputs).items():
-            outputs[name] = np.full_like(value, np.nan)
-            self._away[id(outputs[name])] = outputs[name], value
-        return outputs
-
-
-class FarWorkshop(Workshop):
-    """Builds those."""
-
-    def __init__(self, *, refuses: Exception | None = None) -> None:
-        """refuses: what it raises instead of building a graph of crops."""
-        super().__init__(cuts=True)
-        self._away: dict[int, tuple[Array, Array]] = {}
-        self._refuses = refuses
-        self.far: list[FarEngine] = []
-
-    def open(
-        self, graph: Path, options: BuildOptions, *,
-        samples: Callable[[], Sequence[Mapping[str, Array]]], tell: Tell,
-    ) -> FarEngine:  # fmt: skip
-        """As tracker_ros.engines.build.open_tensorrt."""
-        self.asked.append((graph.stem, options))
-        tell(Progress("half of it", 0.5))
-        if self._refuses is not None and graph.stem.startswith("crop_"):
-            raise self._refuses
-        self.far.append(FarEngine(graph, self._away))
-        return self.far[-1]
-
-    def of(self, kind: str) -> list[FarEngine]:
-        """Its engines whose graphs are called so."""
-        return [engine for engine in self.far if kind in engine.stem]
 
 
 @pytest.fixture(scope="module", params=trackers_with_weights())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from far_engines import FarWorkshop
 from other_engines import OUT_OF_MEMORY, OtherEngine, Workshop
 from patch_scene import scene
 
@@ -307,6 +308,25 @@ def test_an_engine_without_mirrors_reads_what_is_written() -> None:
     engines = {role: OnnxEngine(card().graph(role), threads=1) for role in ("search", "refine")}
     engine = with_optimiser(engines, LEARNING, lambda graph: OnnxEngine(graph, threads=1))
     assert engine.optimiser is not None and engine.remark == ""
+
+
+class FarLearningWorkshop(FarWorkshop):
+    """Of a device that has its own memory, and learns."""
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """One that learns, and cuts out no crops."""
+        return dataclasses.replace(super().accelerator, cuts=False, learns=True)
+
+
+def test_the_network_beside_which_it_learns_reads_on_the_device_what_others_left_there(
+    plain: Followed,
+) -> None:
+    workshop = FarLearningWorkshop()
+    assert_near(followed(opened(workshop)), plain)
+    (project,) = workshop.of(".project")
+    assert project.unread, "or refine was not given what lies there"
+    assert workshop.of("update_") and workshop.device.fetched == 0
 
 
 def test_a_model_has_what_learns_built_last_in_float32_and_told_of() -> None:

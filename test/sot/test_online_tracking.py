@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from patch_scene import BACKGROUND, PATCH, scene, texture
 
+from tracker_ros.engines.memory import Outputs
 from tracker_ros.engines.network import Network
 from tracker_ros.errors import ModelError
 from tracker_ros.geometry import Box
@@ -222,12 +223,12 @@ def test_a_network_that_answers_nan_breaks_neither_filter_nor_tracker(
 
         on = False
 
-        def run(self, inputs: Any) -> Any:
-            outputs = dict(super().run(inputs))
+        def run(self, inputs: Any, read: Any = None) -> Any:
+            outputs = dict(super().run(inputs, read))
             if self.on:
                 outputs["feature_0"] = outputs["feature_0"].copy()
                 outputs["feature_0"][:, 3, 5, 5] = np.nan
-            return outputs
+            return Outputs(outputs)
 
     broken = Broken(model._networks["search"].engine)
     networks = {**model._networks, "search": broken}

@@ -84,9 +84,9 @@ class Counted(Network):
         super().__init__(OnnxEngine(path, threads=1))
         self._sides = sides
 
-    def run(self, inputs: Any) -> Any:
+    def run(self, inputs: Any, read: Any = None) -> Any:
         self._sides += [value.shape[-1] for name, value in inputs.items() if name == "search"]
-        return super().run(inputs)
+        return super().run(inputs, read)
 
 
 class Exported:

@@ -12,7 +12,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tracker_ros.engines.engine import Array, Float32
+from tracker_ros.engines.engine import Float32
+from tracker_ros.engines.memory import Given
 
 UInt8 = npt.NDArray[np.uint8]
 Float64 = npt.NDArray[np.float64]
@@ -68,12 +69,12 @@ class Crops:
         return cls(crops, np.empty((len(crops), *parts[0]._into.shape[1:]), np.float32))
 
 
-Input = Array | Crops
+Input = Given | Crops
 Inputs = Mapping[str, Input]
 """What a network is given, by name."""
 
 
-def cut_out(inputs: Inputs) -> Mapping[str, Array]:
+def cut_out(inputs: Inputs) -> Mapping[str, Given]:
     """The same inputs, with crops cut out on the CPU."""
     return {
         name: given.cut() if isinstance(given, Crops) else given for name, given in inputs.items()

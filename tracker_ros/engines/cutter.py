@@ -17,7 +17,8 @@ from tracker_ros.engines.blocks import Piece
 from tracker_ros.engines.comparison import Comparison, compare_outputs
 from tracker_ros.engines.crop_graph import CropKind, graph_name, write_crop_graph
 from tracker_ros.engines.crops import Crop, Crops
-from tracker_ros.engines.engine import Array, DeviceEngine, Engine, Float32
+from tracker_ros.engines.engine import Array, Engine
+from tracker_ros.engines.memory import DeviceEngine, Given, in_its_memory
 
 OpenGraph = Callable[[Path], Engine]
 """Gives an engine of a graph, in float32. Raises EngineError."""
@@ -34,15 +35,15 @@ class Cutter:
             for block in (side, 2 * side):
                 graph = Path(folder) / f"{graph_name(kind, side, block)}.onnx"
                 write_crop_graph(graph, kind, side, block)
-                self._engines[block] = _in_its_memory(open_graph(graph))
+                self._engines[block] = in_its_memory(open_graph(graph))
 
-    def cut(self, crops: Crops) -> Float32:
-        """All crops, (N, 3, S, S): for an engine to take; on a device nobody else can read them.
+    def cut(self, crops: Crops) -> Given:
+        """All crops, (N, 3, S, S) float32: for an engine to take, and read by nobody.
 
         Raises EngineError when the device fails.
         """
         engine, given = self._given(crops)
-        return engine.run_there(given)["crops"]
+        return engine.run(given, read=()).all["crops"]
 
     def compared(self, crops: Iterable[Crop]) -> Comparison:
         """How far it is from the CPU, crop by crop. Raises EngineError when the device fails."""
@@ -72,7 +73,8 @@ class CroppingEngine:
 
     def __init__(self, engine: Engine, cutter: Cutter | None, remark: str = "") -> None:
         """cutter: None leaves it to the CPU; remark: why, in words."""
-        self._engine = engine
+        self.engine = engine
+        """Of the network, without what cuts."""
         self.cut = None if cutter is None else cutter.cut
         """Cuts out crops for `run`; None: that is for the CPU."""
         self.inputs, self.outputs, self.backend = engine.inputs, engine.outputs, engine.backend
@@ -82,31 +84,8 @@ class CroppingEngine:
     @property
     def precision(self) -> str:
         """Of the network; crops are float32."""
-        return self._engine.precision
+        return self.engine.precision
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Every output of the network by name, of crops from `cut` or from the CPU."""
-        return self._engine.run(inputs)
-
-
-def _in_its_memory(engine: Engine) -> DeviceEngine:
-    return engine if isinstance(engine, DeviceEngine) else _OnHost(engine)
-
-
-class _OnHost:
-    """An engine on the CPU: its memory is everybody's."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._arrays: dict[str, Array] = {}
-
-    def staged(self, rows: int) -> Mapping[str, Array]:
-        if not all(len(array) == rows for array in self._arrays.values()) or not self._arrays:
-            shapes = {t: (rows, *(side or 1 for side in t.shape[1:])) for t in self._engine.inputs}
-            self._arrays = {t.name: np.zeros(shape, t.dtype) for t, shape in shapes.items()}
-        return self._arrays
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        return self._engine.run(inputs)
-
-    run_there = run
+        """Every output of the network by name."""
+        return self.engine.run(inputs)

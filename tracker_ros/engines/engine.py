@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -49,20 +49,3 @@ class Engine(Protocol):
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output by name. Inputs are named arrays of the graph's shapes and types."""
-
-
-@runtime_checkable
-class DeviceEngine(Protocol):
-    """What an engine can do besides whose inputs and outputs are in the memory of a device."""
-
-    def staged(self, rows: int) -> Mapping[str, Array]:
-        """Arrays of the shapes of the inputs, to be written: `run` takes them without a copy.
-
-        They are valid until the next call of anything with another number of rows.
-        """
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """As Engine.run."""
-
-    def run_there(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """As `run`, but nothing comes back: only engines of this device can read the outputs."""

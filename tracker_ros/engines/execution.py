@@ -7,14 +7,15 @@ before it is replayed as a CUDA graph, which costs the launch of one kernel inst
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tracker_ros.engines.buffers import Pages, Slot, laid_out, on_device
+from tracker_ros.engines.buffers import Move, Pages, Slot, joined, laid_out, on_device
 from tracker_ros.engines.cuda import MIB, Cuda, Held
 from tracker_ros.engines.engine import Array, Tensor
+from tracker_ros.engines.memory import Outputs, Parts, Read, Taken, Unread
 from tracker_ros.engines.tensorrt_module import WORDS
 from tracker_ros.errors import EngineError
 
@@ -71,22 +72,23 @@ class Execution:
         self._lay_out(rows)
         return self._views
 
-    def run(self, inputs: Mapping[str, Array], rows: int, *, read: bool = True) -> dict[str, Array]:
-        """Every output by name, in arrays that belong to the caller and cannot be written.
+    def run(self, inputs: Mapping[str, Taken], rows: int, read: Read = None) -> Outputs:
+        """The outputs by name: they belong to the caller, and cannot be written.
 
-        rows: of the inputs whose first axis is free. read: False leaves the outputs on the device:
-        the arrays only tell an engine where they are. Raises EngineError when the device fails.
+        rows: of the inputs whose first axis is free. Only what is read is copied to the host.
+        Raises EngineError when the device fails.
         """
         self._lay_out(rows)
         self._take(inputs)
         self._compute()
-        cuda, stream, size = self._cuda, self._stream, self._output_size
-        lease = self._pages.lease(size)
-        if read:
-            cuda.copy(lease.page.host, self._outputs_there, size, stream)
-        cuda.copy(lease.page.device, self._outputs_there, size, stream)
+        cuda, stream, there = self._cuda, self._stream, self._outputs_there
+        lease = self._pages.lease(self._output_size)
+        cuda.copy(lease.page.device, there, self._output_size, stream)
+        slots = [slot for slot in self._outputs if read is None or slot.name in read]
+        for move in joined(Move(there, slot.offset, slot.offset, slot.size) for slot in slots):
+            cuda.copy(lease.page.host, there, move.size, stream, to=move.to, begin=move.begin)
         cuda.wait(stream)
-        return lease.arrays(self._outputs)
+        return lease.outputs(self._outputs, read)
 
     def _lay_out(self, rows: int) -> None:
         if rows != self._rows:
@@ -126,25 +128,25 @@ class Execution:
                 context.set_tensor_address(slot.name, there.address + slot.offset)
         self._views = {slot.name: slot.within(block) for slot in self._inputs}
 
-    def _take(self, inputs: Mapping[str, Array]) -> None:
+    def _take(self, inputs: Mapping[str, Taken]) -> None:
         """Put the inputs onto the device."""
         cuda, stream, there = self._cuda, self._stream, self._inputs_there
-        written = []
-        for slot in self._inputs:
-            array = inputs[slot.name]
-            known = on_device(array) if array.dtype == slot.dtype else None
+        moves = (move for slot in self._inputs for move in self._moves(slot, inputs[slot.name]))
+        for move in joined(moves):
+            cuda.copy(there, move.source, move.size, stream, to=move.to, begin=move.begin)
+
+    def _moves(self, slot: Slot, given: Taken) -> Iterator[Move]:
+        """What brings an input there; what is not on the device is put into pinned memory now."""
+        view, to = self._views[slot.name], slot.offset
+        for part, into in given.within(view) if isinstance(given, Parts) else [(given, view)]:
+            known = on_device(part) if part.dtype == slot.dtype else None
             if known is None:
-                if array is not self._views[slot.name]:
-                    np.copyto(self._views[slot.name], array, casting="same_kind")
-                written.append(slot)
-            else:
-                memory, begin = known
-                cuda.copy(there, memory, slot.size, stream, to=slot.offset, begin=begin)
-        if len(written) == len(self._inputs):
-            return cuda.copy(there, self._written, self._input_size, stream)
-        for slot in written:
-            begin = slot.offset
-            cuda.copy(there, self._written, slot.size, stream, to=begin, begin=begin)
+                array = part.fetched() if isinstance(part, Unread) else part
+                if array is not into:
+                    np.copyto(into, array, casting="same_kind")
+                known = self._written, to
+            yield Move(*known, to, into.nbytes)
+            to += into.nbytes
 
     def _compute(self) -> None:
         if self._graph is not None:

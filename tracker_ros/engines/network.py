@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-
-import numpy as np
+from itertools import accumulate, pairwise
 
 from tracker_ros.engines.crops import Crops, Input, Inputs, cut_out
 from tracker_ros.engines.cutter import CroppingEngine
-from tracker_ros.engines.engine import Array, Engine, Tensor
+from tracker_ros.engines.engine import Engine, Tensor
+from tracker_ros.engines.memory import Outputs, Parts, Read, Taken, in_its_memory
 from tracker_ros.errors import EngineError, ModelError
 
 MOST_ROWS = 32
@@ -23,12 +23,11 @@ MOST_ROWS = 32
 class Network:
     """A graph that runs alone or, where its file leaves the first axis free, in batches.
 
-    The buffers that a batch is put together in are kept. Not thread-safe.
+    Not thread-safe.
     """
 
     def __init__(self, engine: Engine, *, most_rows: int = MOST_ROWS) -> None:
         self._most = most_rows
-        self._buffers: dict[str, Array] = {}
         self.rescue: Callable[[EngineError], bool] | None = None
         """Called when the engine fails; True: another has taken over, and runs the same inputs."""
         self.use(engine)
@@ -36,6 +35,7 @@ class Network:
     def use(self, engine: Engine) -> None:
         """Run on this engine from now on; it must be of the same graph, see `misfit`."""
         self.engine = engine
+        self._running = in_its_memory(engine)
         self._cut = engine.cut if isinstance(engine, CroppingEngine) else None
         self.batches = all(t.shape and t.shape[0] is None for t in engine.inputs)
         """Whether several callers can share a pass."""
@@ -58,33 +58,34 @@ class Network:
         """The inputs with crops cut out, unless the engine cuts them: by who asks, in its time."""
         return cut_out(inputs) if self._cut is None else inputs
 
-    def run(self, inputs: Inputs) -> dict[str, Array]:
-        """Every output by name. Raises EngineError when the device fails and nothing helps."""
+    def run(self, inputs: Mapping[str, Input | Parts], read: Read = None) -> Outputs:
+        """The outputs by name; those that are not read may stay on the device of the engine.
+
+        Raises EngineError when the device fails and nothing helps.
+        """
         try:
-            return self.engine.run(self._given(inputs))
+            return self._running.run(self._taken(inputs), read)
         except EngineError as error:
             if self.rescue is None or not self.rescue(error):
                 raise
-        return self.engine.run(self._given(inputs))
+        return self._running.run(self._taken(inputs), read)
 
-    def _given(self, inputs: Inputs) -> Mapping[str, Array]:
-        cut = self._cut
-        if cut is None:
-            return cut_out(inputs)
+    def _taken(self, inputs: Mapping[str, Input | Parts]) -> Mapping[str, Taken]:
+        cut = self._cut or Crops.cut
         return {
             name: cut(given) if isinstance(given, Crops) else given
             for name, given in inputs.items()
         }
 
-    def run_many(self, calls: Sequence[Inputs]) -> list[Mapping[str, Array]]:
+    def run_many(self, calls: Sequence[Inputs], read: Read = None) -> list[Outputs]:
         """The outputs of every call, as if each had been run alone."""
         if len(calls) == 1 or not self.batches:
-            return [self.run(call) for call in calls]
-        answers: list[Mapping[str, Array]] = []
+            return [self.run(call, read) for call in calls]
+        answers: list[Outputs] = []
         first = 0
         while first < len(calls):
             chunk = list(calls[first : first + self._fitting(calls[first:])])
-            answers += self._pass(chunk)
+            answers += self._pass(chunk, read)
             first += len(chunk)
         return answers
 
@@ -97,31 +98,12 @@ class Network:
                 return max(number, 1)
         return len(calls)
 
-    def _pass(self, calls: Sequence[Inputs]) -> list[Mapping[str, Array]]:
+    def _pass(self, calls: Sequence[Inputs], read: Read) -> list[Outputs]:
         if len(calls) == 1:
-            return [self.run(calls[0])]
-        ends = np.cumsum([_rows(call) for call in calls]).tolist()
-        outputs = self.run({name: self._joined(name, calls, ends) for name in calls[0]})
-        begins = [0, *ends[:-1]]
-        return [
-            {name: value[begin:end] for name, value in outputs.items()}
-            for begin, end in zip(begins, ends, strict=True)
-        ]
-
-    def _joined(self, name: str, calls: Sequence[Inputs], ends: Sequence[int]) -> Input:
-        crops = [part for call in calls if isinstance(part := call[name], Crops)]
-        if len(crops) == len(calls):
-            return Crops.joined(crops)
-        parts = [cut_out(call)[name] for call in calls]
-        buffer = self._buffers.get(name)
-        if buffer is None or len(buffer) < ends[-1] or buffer.shape[1:] != parts[0].shape[1:]:
-            shape = (ends[-1], *parts[0].shape[1:])
-            buffer = self._buffers[name] = np.empty(shape, parts[0].dtype)
-        begin = 0
-        for part, end in zip(parts, ends, strict=True):
-            np.copyto(buffer[begin:end], part)
-            begin = end
-        return buffer[: ends[-1]]
+            return [self.run(calls[0], read)]
+        outputs = self.run({name: _joined([c[name] for c in calls]) for name in calls[0]}, read)
+        ends = accumulate((_rows(call) for call in calls), initial=0)
+        return [outputs.rows(begin, end) for begin, end in pairwise(ends)]
 
 
 class Networks(Mapping[str, Network]):
@@ -209,7 +191,10 @@ class Networks(Mapping[str, Network]):
             network.use(engines[role])
 
     def _rescue(self, error: EngineError) -> bool:
-        """Have the standby take over, in the middle of a frame: its targets are not lost."""
+        """Have the standby take over, in the middle of a frame.
+
+        It is given the same inputs; those that were left on the device it fetches from there.
+        """
         standby, failed = self._standby, self.backend
         self.guard(None)  # once: the standby has none
         if standby is None:
@@ -232,6 +217,14 @@ def _alike(ours: Tensor, theirs: Tensor) -> bool:
         return False
     pairs = zip(ours.shape, theirs.shape, strict=True)
     return all(None in pair or pair[0] == pair[1] for pair in pairs)
+
+
+def _joined(inputs: Sequence[Input]) -> Crops | Parts:
+    """One input of several calls as that of one."""
+    crops = [given for given in inputs if isinstance(given, Crops)]
+    if len(crops) == len(inputs):
+        return Crops.joined(crops)
+    return Parts([given.cut() if isinstance(given, Crops) else given for given in inputs])
 
 
 def _rows(call: Inputs) -> int:

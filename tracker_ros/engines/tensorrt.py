@@ -12,6 +12,7 @@ from tracker_ros.engines.cuda import Cuda, open_cuda
 from tracker_ros.engines.engine import Array, Tensor
 from tracker_ros.engines.execution import Execution
 from tracker_ros.engines.inspection import precision_in
+from tracker_ros.engines.memory import Outputs, Read, Taken
 from tracker_ros.engines.tensorrt_module import WORDS, load_tensorrt, logger_of
 from tracker_ros.errors import EngineError
 
@@ -29,10 +30,10 @@ class PlanError(EngineError):
 class TensorRTEngine:
     """Runs one plan on GPU 0. Not thread-safe; engines of several threads run side by side.
 
-    Outputs are arrays of the caller's, valid as long as it holds them, and cannot be written:
-    their bytes stay on the device as well, where an engine that is given them takes them from
-    (tracker_ros.engines.buffers). A profile that is for one row alone serves calls of one row,
-    another one calls of several.
+    Outputs are the caller's, valid as long as it holds them, and cannot be written: their bytes
+    stay on the device, where an engine that is given them takes them from, and those that are read
+    are on the host as well (tracker_ros.engines.buffers). A profile that is for one row alone
+    serves calls of one row, another one calls of several.
     """
 
     backend = "tensorrt"
@@ -80,13 +81,13 @@ class TensorRTEngine:
         kind = self._trt.LayerInformationFormat.JSON
         return str(self._engine.create_engine_inspector().get_engine_information(kind))
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Every output by name; none can be written.
+    def run(self, inputs: Mapping[str, Taken], read: Read = None) -> Outputs:
+        """The outputs by name; none can be written, and what is not read stays on the device.
 
         Raises EngineError when an input does not fit, or the device fails.
         """
         rows = self._checked(inputs)
-        return self._execution(rows).run(inputs, rows)
+        return self._execution(rows).run(inputs, rows, read)
 
     def staged(self, rows: int) -> Mapping[str, Array]:
         """The inputs for so many rows as pinned memory, to be written: `run` copies them once.
@@ -95,18 +96,13 @@ class TensorRTEngine:
         """
         return self._execution(rows).staged(rows)
 
-    def run_there(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """As `run`, but the outputs stay on the device: nothing but an engine may read them."""
-        rows = self._checked(inputs)
-        return self._execution(rows).run(inputs, rows, read=False)
-
     def mirror(self, name: str) -> DeviceMirror:
         """As Mirroring.mirror, of an input of a fixed shape. Raises EngineError."""
         (tensor,) = (tensor for tensor in self.inputs if tensor.name == name)
         shape = tuple(side for side in tensor.shape if side is not None)
         return DeviceMirror(self._cuda, shape, np.dtype(tensor.dtype))
 
-    def _checked(self, inputs: Mapping[str, Array]) -> int:
+    def _checked(self, inputs: Mapping[str, Taken]) -> int:
         """The rows of the inputs; 1 where no axis is free. Raises EngineError."""
         try:
             rows = inputs[self._free[0]].shape[0] if self._free else 1

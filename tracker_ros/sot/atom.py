@@ -14,6 +14,7 @@ import numpy as np
 
 from tracker_ros.engines.crop_graph import CropKind
 from tracker_ros.engines.crops import Crops
+from tracker_ros.engines.memory import Outputs
 from tracker_ros.engines.network import Network
 from tracker_ros.errors import ModelError
 from tracker_ros.geometry import MAX_SHARE, MIN_SIDE, Box, UInt8Image
@@ -81,7 +82,9 @@ class _Seen:
     state: _State
     """The target's place and size; the former ones where it was not found."""
     crop: Crop
-    layers: Mapping[str, Float32]
+    layers: Outputs
+    """For networks; also for those that take over before it is compared: what is not read is
+    fetched then, or its device is gone, and they say so."""
     sample: Float32
     """The crop's features, reduced."""
 
@@ -184,7 +187,7 @@ class AtomTracker(SearchingTracker):
         row, column = round(y / STRIDE), round(x / STRIDE)
         best = float(scores[row - 1 : row + 2, column - 1 : column + 2].max())
         said = min(max(best, 0.0), 1.0) if math.isfinite(best) else 0.0
-        within = {**layers, "box": _box_around(x, y, state, crop.scale)}
+        within = {**layers.all, "box": _box_around(x, y, state, crop.scale)}
         now = yield Call(self._networks["modulate"], within)
         return (said + likeness(target.modulation, now)) / 2
 
@@ -243,10 +246,11 @@ class AtomTracker(SearchingTracker):
 
     def _sample(
         self, image: UInt8Image, cx: float, cy: float, side: float
-    ) -> Steps[tuple[Crop, Mapping[str, Float32], Float32]]:
+    ) -> Steps[tuple[Crop, Outputs, Float32]]:
         """The square around (cx, cy), its layers, and its features as the classifier takes them."""
         crop = crop_at(image, cx, cy, side, self._p.sample)
-        layers = yield Call(self._networks["search"], {"search": Crops([crop], self._blob)})
+        given = {"search": Crops([crop], self._blob)}
+        layers = yield Call(self._networks["search"], given, read=("layer3",))
         features = normalised(layers["layer3"][0])
         return crop, layers, self._learnt().classifier.reduce(features)
 
@@ -263,10 +267,10 @@ class AtomTracker(SearchingTracker):
             x = crop.cx + found.dx * crop.scale
             y = crop.cy + found.dy * crop.scale
             state = _inside(_State(x, y, s.w, s.h), image)
-            maps = yield Call(self._networks["project"], layers)
+            maps = yield Call(self._networks["project"], layers.all, read=())
             x, y = crop.inward(state.cx, state.cy)
             tried = proposals(x - (w - 1) / 2, y - (h - 1) / 2, w, h, rng)
-            inputs = {**maps, **target.modulation, "boxes": tried}
+            inputs = {**maps.all, **target.modulation, "boxes": tried}
             refined = yield Call(self._networks["refine"], inputs)
             box = chosen(refined["refined"], refined["overlap"])
             if box is not None:

@@ -171,7 +171,7 @@ class LearningEngine:
 
     def __init__(self, engine: Engine, optimiser: DeviceOptimiser | None, remark: str = "") -> None:
         """optimiser: None leaves it to NumPy; remark: why, in words."""
-        self._engine, self.optimiser = engine, optimiser
+        self.engine, self.optimiser = engine, optimiser
         self.inputs, self.outputs, self.backend = engine.inputs, engine.outputs, engine.backend
         self.remark = "; ".join(filter(None, (str(getattr(engine, "remark", "")), remark)))
         """Why something is not what was asked for; empty where all is well."""
@@ -179,11 +179,11 @@ class LearningEngine:
     @property
     def precision(self) -> str:
         """Of the network; learning is float32."""
-        return self._engine.precision
+        return self.engine.precision
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every output of the network by name."""
-        return self._engine.run(inputs)
+        return self.engine.run(inputs)
 
 
 def with_optimiser(

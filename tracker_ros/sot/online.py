@@ -228,6 +228,8 @@ class FilteredTracker(SearchingTracker):
 
     def __init__(self, parameters: OnlineParameters) -> None:
         self._online = OnlineFilter(parameters) if parameters.online_weight > 0 else None
+        self._looked_at = ("feature_0",) if self._online is not None else ()
+        """What is read of a search crop's features: what the filter looks at."""
 
     def doubt(self) -> None:
         """What was followed last may not be the target: nothing of it is learnt."""

@@ -7,13 +7,13 @@ same point go through it as one batch. The tracker reads the same from top to bo
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Generic, TypeVar
 
 from tracker_ros.engines.crops import Inputs
-from tracker_ros.engines.engine import Array
+from tracker_ros.engines.memory import Outputs, Read
 from tracker_ros.engines.network import Network
 from tracker_ros.track import StageTimes
 
@@ -26,10 +26,15 @@ class Call:
 
     network: Network
     inputs: Inputs
-    """Arrays whose first axis is the batch, or crops. They are read before the tracker goes on."""
+    """Arrays whose first axis is the batch, crops, or what another call has not read. They are
+    taken before the tracker goes on."""
+    read: Read = None
+    """The outputs that the tracker reads, by name; None: all. Of the others it may be given no
+    numbers: they are for networks, as `Outputs.all` has them. What it keeps from frame to frame,
+    over a change of engines, it reads."""
 
 
-Steps = Generator[Call, Mapping[str, Array], T]
+Steps = Generator[Call, Outputs, T]
 """Yields calls, is sent their outputs by name, and returns a T."""
 
 
@@ -63,7 +68,7 @@ class _Running(Generic[T]):
         self._error: Exception | None = None
         self._advance(None, 0)
 
-    def send(self, outputs: Mapping[str, Array], seconds: float) -> None:
+    def send(self, outputs: Outputs, seconds: float) -> None:
         """Give it what it asked for, and how long that took."""
         self._seconds[1] += seconds
         self._advance(outputs, 2)
@@ -76,11 +81,11 @@ class _Running(Generic[T]):
     def finished(self) -> Finished[T]:
         return Finished(self._value, self._error, StageTimes(*self._seconds))
 
-    def _advance(self, outputs: Mapping[str, Array] | None, stage: int) -> None:
+    def _advance(self, outputs: Outputs | None, stage: int) -> None:
         start = perf_counter()
         try:
             call = next(self._steps) if outputs is None else self._steps.send(outputs)
-            self.call = Call(call.network, call.network.prepared(call.inputs))
+            self.call = replace(call, inputs=call.network.prepared(call.inputs))
         except StopIteration as stop:
             self._value, self.call = stop.value, None
         except Exception as error:  # one target's failure must not end the others
@@ -109,10 +114,10 @@ def run_alone(steps: Steps[T]) -> tuple[T, StageTimes]:
 
 
 def _serve(network: Network, group: list[_Running[T]]) -> None:
-    calls = [one.call.inputs for one in group if one.call is not None]
+    calls = [one.call for one in group if one.call is not None]
     start = perf_counter()
     try:
-        answers = network.run_many(calls)
+        answers = network.run_many([call.inputs for call in calls], _read_by_any(calls))
     except Exception as error:  # told as the failure of every target that waited for it
         for one in group:
             one.fail(error)
@@ -120,3 +125,12 @@ def _serve(network: Network, group: list[_Running[T]]) -> None:
     seconds = (perf_counter() - start) / len(group)
     for one, outputs in zip(group, answers, strict=True):
         one.send(outputs, seconds)
+
+
+def _read_by_any(calls: Sequence[Call]) -> Read:
+    read: set[str] = set()
+    for call in calls:
+        if call.read is None:
+            return None
+        read.update(call.read)
+    return read

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from tracker_ros.engines.crops import Inputs, cut_out
 from tracker_ros.engines.engine import Array, Engine
 from tracker_ros.engines.network import Network
 from tracker_ros.engines.onnx import OnnxEngine
@@ -45,24 +44,32 @@ class _FairChoice:
         self.samples[place : place + 1] = [{n: np.array(v, copy=True) for n, v in inputs.items()}]
 
 
+class _Recorded:
+    """An engine that keeps what it is given."""
+
+    def __init__(self, engine: Engine, kept: _FairChoice) -> None:
+        self._engine, self._kept = engine, kept
+        self.backend, self.precision = engine.backend, engine.precision
+        self.inputs, self.outputs = engine.inputs, engine.outputs
+        self._batches = all(tensor.shape[:1] == (None,) for tensor in self.inputs)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        self._kept.offer(inputs, self._batches)
+        return self._engine.run(inputs)
+
+
 class RecordedNetwork(Network):
-    """A network that keeps what it is given."""
+    """A network that keeps what its engine is given."""
 
     def __init__(self, engine: Engine, count: int) -> None:
         """count: of the samples that are kept, at most."""
-        super().__init__(engine)
         self._kept = _FairChoice(count)
+        super().__init__(_Recorded(engine, self._kept))
 
     @property
     def samples(self) -> list[Sample]:
         """What was kept."""
         return self._kept.samples
-
-    def run(self, inputs: Inputs) -> dict[str, Array]:
-        """Every output by name."""
-        arrays = cut_out(inputs)
-        self._kept.offer(arrays, self.batches)
-        return super().run(arrays)
 
 
 def record_samples(

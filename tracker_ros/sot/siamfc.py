@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tracker_ros.engines.crop_graph import CropKind
 from tracker_ros.engines.crops import Crops
+from tracker_ros.engines.memory import Outputs
 from tracker_ros.engines.network import Network
 from tracker_ros.geometry import Box, UInt8Image, context_side, mean_colour
 from tracker_ros.sot.online import FilteredTracker, OnlineParameters, first_pictures, shares
@@ -175,17 +176,18 @@ class SiamFCTracker(FilteredTracker):
 
     def _respond(
         self, image: UInt8Image, cx: float, cy: float
-    ) -> Steps[tuple[Float32, Float32, list[FilledSquare]]]:
-        """Raw responses (scales, 17, 17), search features (scales, C, h, w), and the crops."""
+    ) -> Steps[tuple[Float32, Outputs, list[FilledSquare]]]:
+        """Raw responses (scales, 17, 17), search features, and the crops."""
         side = self._state.search_side
         crops = [
             square(image, cx, cy, side * factor, INSTANCE, self._fill) for factor in self._factors
         ]
-        features = yield Call(self._networks["search"], {"search": Crops(crops, self._blob)})
+        given = {"search": Crops(crops, self._blob)}
+        features = yield Call(self._networks["search"], given, read=self._looked_at)
         assert self._template is not None
-        inputs = {"kernel_0": self._template, **features}
+        inputs = {"kernel_0": self._template, **features.all}
         outputs = yield Call(self._networks["match"], inputs)
-        return outputs["response"][:, 0], features["feature_0"], crops
+        return outputs["response"][:, 0], features, crops
 
     def _search(
         self, image: UInt8Image, cx: float, cy: float, influence: float
@@ -203,7 +205,9 @@ class SiamFCTracker(FilteredTracker):
         raw = responses[chosen]
         response = np.subtract(up[chosen], up[chosen].min(), out=self._blend)
         if self._online is not None:
-            share = shares(self._online.scores(features[chosen], GRID), self._p.online_weight)
+            share = shares(
+                self._online.scores(features["feature_0"][chosen], GRID), self._p.online_weight
+            )
             if share is not None:
                 size = (RESPONSE, RESPONSE)
                 cv2.resize(share, size, dst=self._near, interpolation=cv2.INTER_CUBIC)

@@ -279,8 +279,8 @@ class SiamRPNTracker(FilteredTracker):
         scale = TEMPLATE / side_z
         side_x = side_z * (region.instance / TEMPLATE)
         crop = square(image, cx, cy, side_x, region.instance, self._fill)
-        features = yield Call(region.search, region.given(crop))
-        maps = yield Call(region.match, {**self._kernels, **features})
+        features = yield Call(region.search, region.given(crop), read=self._looked_at)
+        maps = yield Call(region.match, {**self._kernels, **features.all})
 
         proposals = region.proposals
         score, boxes = proposals.score(maps["cls"]), proposals.boxes(maps["loc"])

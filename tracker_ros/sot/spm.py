@@ -175,7 +175,8 @@ class SPMTracker(FilteredTracker):
         """How like the target of the first frame what `box` holds is."""
         assert self._learnt is not None
         first = {name: self._learnt[name] for name in _TELLING}
-        now = yield Call(self._networks["template"], self._template(image, box))
+        given = self._template(image, box)
+        now = yield Call(self._networks["template"], given, read=_TELLING)
         return likeness(first, now)
 
     def rescale(self, sx: float, sy: float) -> None:
@@ -193,8 +194,8 @@ class SPMTracker(FilteredTracker):
         view = _View.around(cx, cy, s.w, s.h)
         crop = SampledSquare(image, view.x, view.y, view.side, self._sampler)
         given = {"search": Crops([crop], self._blob)}
-        features = yield Call(self._networks["search"], given)
-        inputs = {**self._learnt, **features}
+        features = yield Call(self._networks["search"], given, read=self._looked_at)
+        inputs = {**self._learnt, **features.all}
         maps = yield Call(self._networks["match"], {name: inputs[name] for name in _MATCHED})
 
         boxes, scores = decoded(self._anchors, deltas_of(maps["bbox"])), foreground(maps["cls"])
