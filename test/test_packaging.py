@@ -248,6 +248,9 @@ def test_the_package_asks_for_what_run_installs() -> None:
 # --- what is committed ---------------------------------------------------------------------------
 
 
+BINARY = (".onnx", ".safetensors", ".jpg", ".png", ".mp4")
+
+
 def test_no_committed_file_names_a_place_on_somebodys_machine() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
@@ -255,7 +258,7 @@ def test_no_committed_file_names_a_place_on_somebodys_machine() -> None:
     found = []
     for name in listed.stdout.split("\0"):
         path = ROOT / name
-        if not name or not path.is_file() or path.suffix in (".onnx", ".jpg", ".png", ".mp4"):
+        if not name or not path.is_file() or path.suffix in BINARY:
             continue
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             if re.search(r"(?<![\w.])/(home|root|Users|work)/\w", line):

@@ -7,13 +7,16 @@ import math
 import os
 from pathlib import Path
 
+from tracker_ros.errors import ModelError
 from tracker_ros.evaluation.options import not_negative
+from tracker_ros.models.card import read_card
 from tracker_ros.training.recipe import is_famnet, recipe_names, recipe_path
 
 EPILOG = """\
 examples:
   ./run train siamrpnpp --data ../data/train --teacher nanotrack_v2/
-  ./run train siamrpnpp --data mine.yaml --held-out walk drive        # your own footage
+  ./run train atom --data mine.yaml --held-out walk drive --weights atom_resnet18_small --scale 0.1
+                                                              # the default goes on, on your footage
   ./run train atom --data ../data/train --backbone runs/siamrpnpp_resnet18/backbone.safetensors
 
 --data is a folder with video.json, still.json and unlabelled/, a file that names data sets, or what
@@ -54,10 +57,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "without it: from scratch",
     )
     start.add_argument(
+        "--weights",
+        type=_weights,
+        metavar="MODEL",
+        help="fine-tune: go on from these weights, at a tenth of the recipe's learning rate; a "
+        "model whose weights are here (atom_resnet18_small, siamrpnpp_resnet18, or one that was "
+        "imported), or the network.safetensors of a run of this recipe",
+    )
+    start.add_argument(
         "--backbone",
-        type=Path,
-        help="start from this distilled backbone (.safetensors); famnet: "
-        "from backbone and head of this network.safetensors of a siamrpnpp run",
+        type=_weights,
+        metavar="MODEL",
+        help="start from this backbone alone: the backbone.safetensors or network.safetensors of a "
+        "run, or a model as for --weights; famnet: from backbone and head of a siamrpnpp run",
     )
     run = parser.add_argument_group("the run")
     run.add_argument("--out", type=Path, help="folder of the run (default runs/NAME)")
@@ -94,6 +106,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="of the data; repeat it (default: the data sets, with the licences that are declared)",
     )
+
+
+def _weights(text: str) -> Path:
+    """A file, or that of a model by its name, for argparse; whether it is there is looked at later.
+
+    What has no suffix and is no model stays as it is: the message then names it.
+    """
+    path = Path(text)
+    if path.suffix or path.exists():
+        return path
+    try:
+        return read_card(text).weights_path
+    except ModelError:
+        return path
 
 
 def _share(text: str) -> float:

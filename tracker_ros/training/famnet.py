@@ -80,7 +80,7 @@ def start_network(recipe: FamnetRecipe, weights: Path) -> FAMNet:
     """
     arguments = dict(recipe.network)
     network = FAMNet(tuple(arguments.pop("widths")), **arguments)
-    given = read_weights(weights)
+    given = read_weights(weights, "--backbone")
     own = network.feature.state_dict()
     wrong = [key for key in own if key not in given or given[key].shape != own[key].shape]
     if wrong:

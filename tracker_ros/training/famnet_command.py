@@ -41,6 +41,8 @@ def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
         raise ModelError(
             "famnet is trained in one stage on a backbone that stays as it is: leave out --teacher"
         )
+    if args.weights is not None:
+        raise ModelError("famnet is not gone on with: leave out --weights, give --backbone")
     if args.backbone is None:
         raise ModelError(
             "FAMNet stands on the backbone of a trained SiamRPN++: train that first and give its "

@@ -15,13 +15,16 @@ from tracker_ros import __version__
 from tracker_ros.errors import ModelError
 from tracker_ros.models.card import file_sha256
 from tracker_ros.training.curves import read_curve
+from tracker_ros.training.task import require_weights
 from tracker_ros.training.teacher import TeacherFiles
 
 SHORT = 12
 """Digits of a sha256 or a commit that a card shows."""
 
 
-def origins(teacher: Path | None, backbone: Path | None) -> dict[str, str]:
+def origins(
+    teacher: Path | None, backbone: Path | None, weights: Path | None = None
+) -> dict[str, str]:
     """What the weights begin with: name and sha256 of each file. Raises ModelError."""
     files: dict[str, Path] = {}
     if teacher is not None:
@@ -29,8 +32,10 @@ def origins(teacher: Path | None, backbone: Path | None) -> dict[str, str]:
         files["teacher"] = parts.backbone
         if parts.head is not None:
             files["teacher_head"] = parts.head
-    if backbone is not None:
-        files["backbone"] = backbone
+    for name, path in (("backbone", backbone), ("weights", weights)):
+        if path is not None:
+            require_weights(path, f"--{name}")
+            files[name] = path
     try:
         return {name: f"{path.name} {file_sha256(path)[:SHORT]}" for name, path in files.items()}
     except OSError as error:

@@ -24,12 +24,21 @@ from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import Recipe
 from tracker_ros.training.sampling import Sampling
 from tracker_ros.training.session import Session
-from tracker_ros.training.task import Batch, Figures, Task, read_weights
+from tracker_ros.training.task import (
+    Batch,
+    Figures,
+    Task,
+    backbone_in,
+    load_strictly,
+    read_weights,
+)
 from tracker_ros.training.tasks import TASKS
 from tracker_ros.training.teacher import TaughtPairs, Teacher, TeacherFiles
 from tracker_ros.training.trainer import Trainer
 
 T = TypeVar("T")
+FINE_TUNING_RATE = 0.1
+"""Of the recipe's learning rate: the recipe's own would first undo what the weights have learnt."""
 PAIRS_SEED = 1000
 """Added to the seed of the run, so that pairs are not drawn as the crops of distillation are."""
 
@@ -42,8 +51,10 @@ class Run:
     device: str = "cpu"
     teacher: Path | None = None
     """File or folder of the teacher; None trains from scratch."""
+    weights: Path | None = None
+    """Of a network of this recipe, to go on from; then nothing is distilled."""
     backbone: Path | None = None
-    """A distilled backbone to start from instead of distilling."""
+    """A backbone to start from instead of distilling."""
     precision: str | None = None
     """Of matrix products, instead of the recipe's."""
     seed: int = 0
@@ -55,7 +66,14 @@ class Run:
         if self.precision is not None:
             values = {**values, "precision": self.precision}
         trainer = Trainer(**values, seed=self.seed, device=self.device)
-        return dataclasses.replace(trainer, steps=max(1, round(trainer.steps * self.scale)))
+        rate = trainer.learning_rate * (1 if self.weights is None else FINE_TUNING_RATE)
+        steps = max(1, round(trainer.steps * self.scale))
+        return dataclasses.replace(trainer, steps=steps, learning_rate=rate)
+
+    @property
+    def distils(self) -> bool:
+        """Whether a teacher trains the backbone first."""
+        return self.teacher is not None and self.weights is None and self.backbone is None
 
 
 def task_of(recipe: Recipe) -> Task:
@@ -132,8 +150,9 @@ def _try(task: Task, sampling: Sampling, trainer: Trainer) -> None:
 def _check_start(task: Task, run: Run) -> None:
     """What the weights begin with."""
     recipe = task.recipe
-    if run.backbone is not None:
-        task.start_from(read_weights(run.backbone))
+    if run.weights is not None and run.backbone is not None:
+        raise ModelError("--weights has the backbone in it: leave out --backbone")
+    _start(task, run)
     if run.teacher is not None:
         files = TeacherFiles.at(run.teacher)
         Teacher(files)
@@ -142,11 +161,12 @@ def _check_start(task: Task, run: Run) -> None:
                 f"recipe '{recipe.name}' learns from a teacher's responses, and {run.teacher} has "
                 "no head; give the folder with both files, or leave out the section respond"
             )
-    if run.teacher is None and run.backbone is None:
+    if run.teacher is None and run.backbone is None and run.weights is None:
         if task.rests:
             raise ModelError(
-                f"the backbone of '{recipe.name}' is not trained on pairs: give one that is, "
-                "--backbone, or let a teacher train it, --teacher"
+                f"the backbone of '{recipe.name}' is not trained on pairs: go on from weights that "
+                "are here, --weights, give a backbone, --backbone, or let a teacher train it, "
+                "--teacher"
             )
         begun = sorted((run.session.folder / "checkpoints").glob("distil-*.pt"))
         if run.session.resume and begun:
@@ -156,19 +176,28 @@ def _check_start(task: Task, run: Run) -> None:
             )
 
 
+def _start(task: Task, run: Run) -> None:
+    """Give the network what it begins with. Raises ModelError where that does not fit."""
+    if run.weights is not None:
+        state = read_weights(run.weights, "--weights")
+        load_strictly(task.network, state, task.recipe.name, "network")
+    if run.backbone is not None:
+        task.start_from(backbone_in(read_weights(run.backbone, "--backbone")))
+
+
 def train(recipe: Recipe, collection: Collection, run: Run) -> Task:
     """Both stages. With the session's `resume` they go on where they stopped, or are done."""
     folder = run.session.folder
     torch.manual_seed(run.seed)
     task = task_of(recipe)
-    if run.backbone is not None:
-        task.start_from(read_weights(run.backbone))
+    _start(task, run)
     trainer = run.trainer(recipe.train)
     # Before distillation: data that do not fit the recipe are refused here.
     data: Dataset[Batch] = PairBatches(
         collection, Sampling(**recipe.sampling), trainer.batch, run.seed + PAIRS_SEED
     )
-    if run.backbone is None and run.teacher is not None:
+    if run.distils:
+        assert run.teacher is not None
         files = TeacherFiles.at(run.teacher)
         distill(task, collection, files, run.trainer(recipe.distil), run.session)
         task.network.cpu()

@@ -34,7 +34,7 @@ def run_siamese(args: argparse.Namespace) -> int:
             "they choose the tracking values"
         )
     folder = args.out or Path("runs") / recipe.name
-    begun = origins(args.teacher, args.backbone)
+    begun = origins(args.teacher, args.backbone, args.weights)
     learnt_from = {
         **{key: vars(recipe)[key] for key in LEARNT},
         **begun,
@@ -42,7 +42,7 @@ def run_siamese(args: argparse.Namespace) -> int:
     }
     plan = Run(
         Session(folder, args.resume, args.workers, learnt_from), args.device, args.teacher,
-        args.backbone, args.precision, args.seed, args.scale,
+        args.weights, args.backbone, args.precision, args.seed, args.scale,
     )  # fmt: skip
     check(recipe, plan)
     collection, held_out = read_collection(args.data, progress=is_main()).split(names)

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tracker_ros.errors import ModelError
+from tracker_ros.errors import ModelError, program
 from tracker_ros.networks.zoo import build_network
 from tracker_ros.training.recipe import Recipe
 from tracker_ros.training.sampling import Sampling
@@ -123,15 +123,43 @@ class Task(ABC):
         load_strictly(self.backbone, state, self.recipe.name)
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """What a file of safetensors holds. Raises ModelError."""
+BACKBONES = ("backbone.", "feature_extractor.", "cm.z_net.")
+"""What the keys of a backbone begin with in the networks of recipes."""
+
+
+def read_weights(path: Path, option: str) -> dict[str, Tensor]:
+    """What a file of safetensors, given by an option, holds. Raises ModelError."""
+    require_weights(path, option)
     try:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read as weights (--backbone): {error}") from error
+        raise ModelError(
+            f"{path} cannot be read as weights ({option} takes .safetensors): {error}"
+        ) from error
 
 
-def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+def require_weights(path: Path, option: str) -> None:
+    """Raise ModelError where there is no such file."""
+    if not path.exists():
+        raise ModelError(
+            f"{option} {path}: there is neither such a file nor such a model; `{program()} models "
+            "list` says which there are, and those that can be trained further have a .safetensors "
+            "(`models show NAME`)"
+        )
+
+
+def backbone_in(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The weights of the backbone of a whole network; those of a backbone alone as they are."""
+    for prefix in BACKBONES:
+        found = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        if found:
+            return found
+    return state
+
+
+def load_strictly(
+    module: nn.Module, state: Mapping[str, Tensor], name: str, part: str = "backbone"
+) -> None:
     """Load weights; raises ModelError naming the first that is missing or does not fit."""
     expected = {key: value.shape for key, value in module.state_dict().items()}
     wrong = [
@@ -140,7 +168,7 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> 
     wrong += [key for key in state if key not in expected]
     if wrong:
         raise ModelError(
-            f"the weights given to '{name}' are not those of its backbone: {len(wrong)} are "
+            f"the weights given to '{name}' are not those of its {part}: {len(wrong)} are "
             f"missing, unexpected or of another shape, as {wrong[0]}"
         )
     module.load_state_dict(dict(state))
