@@ -96,9 +96,12 @@ def test_tensors_of_a_figure_and_numbers_are_smoothed_alike() -> None:
     assert figures["a"] == figures["b"] == pytest.approx(0.02)
 
 
-def test_without_a_terminal_a_run_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_a_run_tells_its_first_step_and_its_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     trained(Trainer(4, 16, 1e-2))
-    (line,) = capsys.readouterr().err.splitlines()
+    first, line = capsys.readouterr().err.splitlines()
+    assert first.startswith("points: step 1 of 4, loss 0.")
     assert line.startswith("points: step 4 of 4, loss 0.")
     assert ", right 0." in line and "samples/s, 0 min left" in line
 

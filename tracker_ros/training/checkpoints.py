@@ -34,12 +34,27 @@ class Checkpoints:
         self.fingerprint, self.seconds = dict(fingerprint), 60 * minutes
         self._written = time.monotonic()
         self._kept: list[Path] = []
+        self._older: Path | None = None
 
     def files(self) -> list[Path]:
         """Those there are, the newest first."""
         own = re.compile(re.escape(self.name) + r"-\d{8}\.pt")
         found = self.folder.glob("*.pt") if self.folder.is_dir() else ()
         return sorted((path for path in found if own.fullmatch(path.name)), reverse=True)
+
+    def begin_again(self) -> Path | None:
+        """The newest checkpoint of an earlier run, which this run is to replace; None without."""
+        self._older = next(iter(self.files()), None)
+        return self._older
+
+    def spared(self, step: int) -> Path | None:
+        """The earlier run's newest checkpoint, if this run is too young to replace it.
+
+        It is, up to that one's step, until it is time to write one.
+        """
+        if self._older is None or self.due() or step > step_of(self._older):
+            return None
+        return self._older
 
     def due(self) -> bool:
         """Whether it is time to write one."""
@@ -65,7 +80,7 @@ class Checkpoints:
             raise ModelError(
                 f"the checkpoint {path} cannot be written: {error}; make room, then --resume"
             ) from error
-        self._kept = [path, *self._kept][:KEPT]
+        self._kept, self._older = [path, *self._kept][:KEPT], None
         # What else is there is damaged, or of an earlier run that was not resumed.
         for other in (*self.files(), *self.folder.glob(f"{self.name}-*.new")):
             if other not in self._kept:
@@ -76,8 +91,8 @@ class Checkpoints:
     def latest(self) -> dict[str, Any] | None:
         """The newest checkpoint that can be read; None if there is no file at all.
 
-        A damaged one is told on stderr, and the one before taken. Raises ModelError if it is of
-        another run, naming what differs, or if none can be read.
+        With its `path`. A damaged one is told on stderr, and the one before taken. Raises
+        ModelError if it is of another run, naming what differs, or if none can be read.
         """
         files = self.files()
         for path in files:
@@ -88,7 +103,7 @@ class Checkpoints:
                 continue
             self._compare(path, content["fingerprint"])
             self._kept = [path]
-            return content
+            return {**content, "path": str(path)}
         if files:
             raise ModelError(
                 f"no checkpoint in {self.folder} can be read; leave out --resume to begin again"
@@ -109,6 +124,11 @@ class Checkpoints:
                 f"{path} is of another run: {'; '.join(differing[:3])}{more}. Resume with the "
                 "recipe and options it was started with, or leave out --resume to begin again"
             )
+
+
+def step_of(path: Path) -> int:
+    """The steps that the name of a checkpoint says."""
+    return int(path.stem.rpartition("-")[2])
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from tracker_ros.training.pictures import Collection
 from tracker_ros.training.reading import read_collection
 from tracker_ros.training.record import graphs_of, origins, record
 from tracker_ros.training.run import Run, check_machine, section
+from tracker_ros.training.run_lock import alone_in
 from tracker_ros.training.session import Session
 
 HELD_OUT_FILMS = 12
@@ -58,21 +59,22 @@ def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
     )  # fmt: skip
     trainer = section(recipe.name, "train", lambda: run.trainer(recipe.train))
     check_machine(run)
-    sequences, held_out = _sequences(args.sequences, recipe)
-    collection, others = _split(read_collection(args.data), names)
-    told["data"] = collection.fingerprint
-    reader = CellReader(network.feature.backbone, args.device)
-    films = _films(recipe, collection, sequences, reader, args)
-    checked = _held_out(recipe, others, held_out, reader, args)
-    network.feature.backbone.cpu()
-    train_famnet(recipe, network, films, trainer, run.session)
-    if not distributed.is_main():
+    with alone_in(folder):
+        sequences, held_out = _sequences(args.sequences, recipe)
+        collection, others = _split(read_collection(args.data), names)
+        told["data"] = collection.fingerprint
+        reader = CellReader(network.feature.backbone, args.device)
+        films = _films(recipe, collection, sequences, reader, args)
+        checked = _held_out(recipe, others, held_out, reader, args)
+        network.feature.backbone.cpu()
+        train_famnet(recipe, network, films, trainer, run.session)
+        if not distributed.is_main():
+            return 0
+        save(network, folder / "network.safetensors")
+        measured = check_famnet(network.cpu(), checked, recipe.past_frames)
+        card = _write_card(recipe, network, folder, measured, args)
+        print(f"card: {card}\nmeasured: {measured}")
         return 0
-    save(network, folder / "network.safetensors")
-    measured = check_famnet(network.cpu(), checked, recipe.past_frames)
-    card = _write_card(recipe, network, folder, measured, args)
-    print(f"card: {card}\nmeasured: {measured}")
-    return 0
 
 
 def _told(recipe: FamnetRecipe, held_out: list[str], args: argparse.Namespace) -> dict[str, Any]:

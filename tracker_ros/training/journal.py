@@ -62,9 +62,10 @@ class Journal:
         """Smoothed figures, `loss` among them."""
         self._pending: list[tuple[int, Mapping[str, float | Tensor], float]] = []
         self._outputs: list[Any] = []
+        self._curves: Curves | None = None
         self._last = (time.monotonic(), start)
         self._speed = 0.0
-        self._line = (time.monotonic(), start)
+        self._line: tuple[float, int] | None = None
         shown = distributed.is_main()
         self._terminal = shown and sys.stderr.isatty()
         self._lines = shown and not self._terminal
@@ -80,7 +81,8 @@ class Journal:
         if not distributed.is_main():
             return
         try:
-            self._outputs.append(Curves(session.folder / "curves" / f"{file_name}.csv", start))
+            self._curves = Curves(session.folder / "curves" / f"{file_name}.csv", start)
+            self._outputs.append(self._curves)
             if session.tensorboard:
                 logs = session.folder / "tensorboard" / file_name
                 self._outputs.append(Board(logs, start))
@@ -144,6 +146,11 @@ class Journal:
         for output in self._outputs:
             output.flush()
 
+    def settle(self) -> None:
+        """Let go of the curve of an earlier run: its checkpoint has been replaced."""
+        if self._curves is not None:
+            self._curves.settle()
+
     def _measured(self, done: int) -> float:
         """Samples a second since the last call, of all processes."""
         now, (before, start) = time.monotonic(), self._last
@@ -151,15 +158,22 @@ class Journal:
         return (done - start) * self.batch * distributed.world() / max(now - before, 1e-9)
 
     def _print(self, done: int) -> None:
-        now, (before, start) = time.monotonic(), self._line
-        if now - before < LINE_SECONDS and done < self.steps:
-            return
+        """The first step, then a line now and then.
+
+        How fast it goes is told from the second line on: processes start in the first step.
+        """
+        now, pace = time.monotonic(), ""
+        if self._line is not None:
+            before, start = self._line
+            if now - before < LINE_SECONDS and done < self.steps:
+                return
+            each = max(now - before, 1e-9) / max(done - start, 1)
+            speed = self.batch * distributed.world() / each
+            pace = f", {speed:.0f} samples/s, {_duration(each * (self.steps - done))} left"
         self._line = now, done
-        left = (now - before) / max(done - start, 1) * (self.steps - done)
         figures = ", ".join(f"{key} {value:.3f}" for key, value in self.smooth.items())
         print(
-            f"{self.name}: step {done} of {self.steps}, {figures}, "
-            f"{self._speed:.0f} samples/s, {_duration(left)} left",
+            f"{self.name}: step {done} of {self.steps}, {figures}{pace}",
             file=sys.stderr,
             flush=True,
         )
@@ -174,15 +188,24 @@ class Journal:
 
 
 class Curves:
-    """A table (.csv) with a row for every step and a column for every figure."""
+    """A table (.csv) with a row for every step and a column for every figure.
+
+    That of an earlier run lies beside it (.older) as long as that run may be resumed.
+    """
 
     def __init__(self, path: Path, start: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._columns, kept = _rows_before(path, start)
+        self._older = path.with_suffix(".older")
+        if start == 0 and path.is_file() and not self._older.is_file():
+            os.replace(path, self._older)
+        resumed = self._older if self._older.is_file() else path
+        self._columns, kept = _rows_before(resumed, start)
         new = path.with_suffix(".new")
         with open(new, "w", newline="") as file:
             file.writelines(kept)
         os.replace(new, path)
+        if start:
+            self.settle()
         self._file = open(path, "a", newline="")  # noqa: SIM115 - closed by close()
 
     def write(self, columns: Mapping[str, float], looked: bool) -> None:
@@ -199,6 +222,10 @@ class Curves:
         writer.writerow([repr(value) for value in columns.values()])
         if looked:
             self._file.flush()
+
+    def settle(self) -> None:
+        """Remove the table of an earlier run, which is not resumed any more, or goes on here."""
+        self._older.unlink(missing_ok=True)
 
     def flush(self) -> None:
         """Bring the rows to the disk."""

@@ -56,7 +56,9 @@ def batches(
     try:
         # The workers start here, and not with the first batch: before there are threads and
         # signals.
-        yield _received(iter(loader), device)
+        with _signals_held():
+            found = iter(loader)
+        yield _received(found, device)
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
@@ -64,6 +66,20 @@ def batches(
             "a process that draws batches was ended from outside, as when memory runs out: "
             "resume with fewer --workers"
         ) from error
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Within it, SIGINT and SIGTERM wait: what is forked here begins with them held.
+
+    A worker cannot do that for itself. torch starts threads in it before `_start_worker`, and a
+    signal for the process ends it through any thread that does not hold it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _received(found: Iterator[Any], device: str) -> Iterator[Any]:
@@ -90,11 +106,11 @@ def _start_worker(number: int) -> None:
     """One thread to draw with; Ctrl-C and SIGTERM are for the process that trains.
 
     Whoever sends them to all processes, as a terminal and systemd do, wants a checkpoint: until
-    that is written, and the process that trains ends its workers, these draw on.
+    that is written, and the process that trains ends its workers, these draw on. Every thread
+    here holds both signals since it began: see `_signals_held`.
     """
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_when_told_by, args=(os.getppid(),), daemon=True).start()
 
 

@@ -19,6 +19,7 @@ class Session:
 
     * `checkpoints/NAME-STEP.pt`, the last two;
     * `curves/NAME.csv`: loss, figures, learning rate, gradient norm and speed of every step;
+      beside it `NAME.older`, of the run before, until its checkpoint is replaced;
     * `tensorboard/NAME/`: the same every few steps, for TensorBoard;
     * `bad_batches/NAME-STEP.pt`, if the loss or its gradient was not finite.
     """

@@ -16,6 +16,7 @@ from tracker_ros.training.reading import read_collection
 from tracker_ros.training.recipe import read_recipe
 from tracker_ros.training.record import graphs_of, origins, record
 from tracker_ros.training.run import Run, check, export, train
+from tracker_ros.training.run_lock import alone_in
 from tracker_ros.training.session import Session
 from tracker_ros.training.tracking_values import choose_tracking
 from tracker_ros.training.validation import held_out_pairs, mean_auc, thresholds_from_tracks
@@ -45,29 +46,30 @@ def run_siamese(args: argparse.Namespace) -> int:
         args.weights, args.backbone, args.precision, args.seed, args.scale,
     )  # fmt: skip
     check(recipe, plan)
-    collection, held_out = read_collection(args.data, progress=is_main()).split(names)
-    learnt_from["data"] = collection.fingerprint
-    task = train(recipe, collection, plan)
-    if not is_main():
+    with alone_in(folder):
+        collection, held_out = read_collection(args.data, progress=is_main()).split(names)
+        learnt_from["data"] = collection.fingerprint
+        task = train(recipe, collection, plan)
+        if not is_main():
+            return 0
+        draw_curves(curves_of([folder]), folder / "curves.png")
+        export(task, folder / "weights" / recipe.name)
+        declared = [f"{name} ({licence})" for name, licence in collection.licences.items()]
+        taught = [f"distilled from {begun['teacher']}"] if args.teacher else []
+        batches = {
+            "distil": plan.trainer(recipe.distil).batch,
+            recipe.name: plan.trainer(recipe.train).batch,
+        }
+        card = Card(
+            recipe.name, recipe.tracker, recipe.paper, recipe.backbone, args.licence,
+            tuple(args.trained_on or [*declared, *taught]), graphs_of(recipe.name, folder),
+            network=recipe.network, tracking=recipe.tracking,
+            training=record(args.recipe, folder, batches, args.device, args.seed, begun),
+        )  # fmt: skip
+        measured = write_measured(card, folder, held_out)
+        print(f"card: {folder / card.name}.yaml\ntracking: {dict(measured.tracking)}")
+        print(f"monitor: {dict(measured.monitor)}\nmeasured: {dict(measured.measured)}")
         return 0
-    draw_curves(curves_of([folder]), folder / "curves.png")
-    export(task, folder / "weights" / recipe.name)
-    declared = [f"{name} ({licence})" for name, licence in collection.licences.items()]
-    taught = [f"distilled from {begun['teacher']}"] if args.teacher else []
-    batches = {
-        "distil": plan.trainer(recipe.distil).batch,
-        recipe.name: plan.trainer(recipe.train).batch,
-    }
-    card = Card(
-        recipe.name, recipe.tracker, recipe.paper, recipe.backbone, args.licence,
-        tuple(args.trained_on or [*declared, *taught]), graphs_of(recipe.name, folder),
-        network=recipe.network, tracking=recipe.tracking,
-        training=record(args.recipe, folder, batches, args.device, args.seed, begun),
-    )  # fmt: skip
-    measured = write_measured(card, folder, held_out)
-    print(f"card: {folder / card.name}.yaml\ntracking: {dict(measured.tracking)}")
-    print(f"monitor: {dict(measured.monitor)}\nmeasured: {dict(measured.measured)}")
-    return 0
 
 
 def write_measured(card: Card, folder: Path, held_out: list[FrameTrack]) -> Card:

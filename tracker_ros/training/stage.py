@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -60,7 +61,9 @@ class Stage:
                 value, figures = self.loss(batch)
                 norm = optimisation.step(value)
                 journal.note(step, value, figures, norm, optimisation.rate)
-                if (step + 1) % every and step + 1 < trainer.steps:
+                last = step + 1 == trainer.steps
+                # The first is looked at, too: a run says at once that it goes.
+                if (step + 1) % every and step > self.start and not last:
                     continue
                 for row in journal.fetch():
                     self._judge(row)
@@ -68,11 +71,13 @@ class Stage:
                     self._judge_course(row)
                 number = distributed.largest(interruption.signal, trainer.device)
                 due = self.checkpoints is not None and self.checkpoints.due()
-                if number or due or step + 1 == trainer.steps:
+                spared = self.checkpoints.spared(step + 1) if self.checkpoints else None
+                if due or last or (number and spared is None):
                     journal.flush()
                     self._write(step + 1)
+                    journal.settle()
                 if number:
-                    self._say_interrupted(step + 1)
+                    self._say_interrupted(step + 1, None if last else spared)
                     interruption.act(number)
         optimisation.finish()
         return self.smooth
@@ -130,25 +135,36 @@ class Stage:
             session.folder, self.file_name, fingerprint_of(sections), session.checkpoint_minutes
         )
         if not session.resume:
-            files = self.checkpoints.files()
-            if files and distributed.is_main():
-                print(
-                    f"{self.name}: begins again, and replaces {files[0]} in "
-                    f"{session.checkpoint_minutes:g} min; to go on from there, stop this run and "
-                    "add --resume",
-                    file=sys.stderr,
+            older = self.checkpoints.begin_again()
+            if older is not None:
+                self._say(
+                    f"begins again, and replaces {older} in {session.checkpoint_minutes:g} min, or "
+                    "before that once it is past its step or done; to go on from there, stop this "
+                    "run and add --resume"
                 )
             return
         state = distributed.of_main(self.checkpoints.latest)
-        if state is not None:
-            self.start, self.smooth = state["step"], dict(state["smooth"])
-            self.optimisation.restore(state["optimisation"])
-            self.watch.restore(state["watch"])
+        if state is None:
+            folder = self.checkpoints.folder
+            self._say(f"no checkpoint in {folder} to resume from; starts from step 0")
+            return
+        self.start, self.smooth = state["step"], dict(state["smooth"])
+        self.optimisation.restore(state["optimisation"])
+        self.watch.restore(state["watch"])
+        where = f"step {self.start} of {self.trainer.steps} (checkpoint {state['path']})"
+        done = self.start >= self.trainer.steps
+        self._say(f"was done at {where}" if done else f"resuming at {where}")
 
-    def _say_interrupted(self, step: int) -> None:
-        if distributed.is_main():
-            print(
-                f"{self.name}: stopped after step {step} of {self.trainer.steps}; the same command "
-                "with --resume goes on from there",
-                file=sys.stderr,
+    def _say_interrupted(self, step: int, spared: Path | None) -> None:
+        where = f"stopped after step {step} of {self.trainer.steps}"
+        if spared is None:
+            self._say(f"{where}; the same command with --resume goes on from there")
+        else:
+            self._say(
+                f"{where}, without a checkpoint of it: {spared} of the run before stays, and "
+                "--resume goes on from that one"
             )
+
+    def _say(self, words: str) -> None:
+        if distributed.is_main():
+            print(f"{self.name}: {words}", file=sys.stderr, flush=True)

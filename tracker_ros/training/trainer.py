@@ -192,7 +192,8 @@ class Trainer:
 
         Raises DivergedError for a loss or gradient that is not finite, or a loss that has gone up
         for good; ModelError for a checkpoint that is not of this run. SIGINT and SIGTERM write a
-        checkpoint and end as KeyboardInterrupt and SystemExit(143).
+        checkpoint and end as KeyboardInterrupt and SystemExit(143); a run that began again writes
+        none while it is too young to replace that of the run before.
         """
         torch.manual_seed(self.seed)
         model.to(self.device).to(memory_format=torch.channels_last)
