@@ -41,7 +41,7 @@ def test_a_missing_frame_is_named_with_its_line_and_the_others_keep_their_boxes(
     found = surveyed(tmp_path, "folder")
     kind, message = first_fault(found)
     assert kind is Kind.MISSING
-    assert message == f"{truth}, line 3: {missing} is missing"
+    assert message == f"{truth}, line 3: {missing} is missing; put it back"
     (track,) = found.sets[0].found.tracks
     assert [entry.labels[0].values for entry in track.entries] == BOXES[:2] + BOXES[3:]
 

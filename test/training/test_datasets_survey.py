@@ -262,7 +262,7 @@ def test_a_missing_frame_of_motchallenge_is_named_for_each_identity_in_it(tmp_pa
     found = surveyed(tmp_path, "format: motchallenge")
     path = tmp_path / "MOT17-02" / "gt" / "gt.txt"
     assert [fault.message for fault in found.faults.first] == [
-        f"{path}, line {line}: {missing} is missing" for line in (4, 10)
+        f"{path}, line {line}: {missing} is missing; put it back" for line in (4, 10)
     ]
 
 

@@ -176,8 +176,8 @@ def test_a_teacher_is_asked_for_crops_of_both_sizes(teacher: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"sampling": "{searchsize: 239}"}, "section sampling.*searchsize"),
-        ({"train": "{stepps: 2}"}, "section train.*stepps"),
+        ({"sampling": "{searchsize: 239}"}, "'searchsize' in section 'sampling'.*'search_size'"),
+        ({"train": "{stepps: 2}"}, "'stepps' in section 'train'; did you mean 'steps'"),
         ({"tracking": "{penalty: 1}"}, "section tracking.*penalty"),
         ({"network": "{widths: [4, 8, 8, 8, 8], heads: 2}"}, "network of the tracker.*heads"),
         ({"name": "../net"}, "'../net', which its model would have"),
@@ -192,7 +192,7 @@ def test_a_teacher_is_asked_for_crops_of_both_sizes(teacher: Path) -> None:
         ({"held_out": "kept"}, "held_out is 'kept'; expected a list"),
         ({"paper": "2019"}, "paper is 2019; expected a text"),
         ({"tracker": "mosse"}, "trains 'mosse'; known are"),
-        ({"respond": "[0.5]"}, "section respond"),
+        ({"respond": "[0.5]"}, "section 'respond'"),
         (
             {"train": "{steps: 2, batch: 2, learning_rate: 1.0e-3, rates: {neckk: 0.1}}"},
             "rate of 'neckk' is given, and the network has no such part; it has backbone, rpn_head",

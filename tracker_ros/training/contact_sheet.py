@@ -16,7 +16,7 @@ from tracker_ros.geometry import UInt8Image
 from tracker_ros.training.pairs import Pair, PairSampler
 from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import is_famnet, read_recipe, recipe_path
-from tracker_ros.training.sampling import AUGMENTATIONS, PLAIN, SHARES, Sampling
+from tracker_ros.training.sampling import AUGMENTATIONS, PLAIN, SHARES, Sampling, sampling_in
 
 WIDTH = 1400
 SEARCH, TEMPLATE = 88, 42
@@ -135,10 +135,8 @@ def sampling_of(recipe: str) -> Sampling:
     path = recipe_path(recipe)
     if is_famnet(path):
         raise ModelError(f"the recipe {path} trains on films, not on pairs; name another one")
-    try:
-        return Sampling(**read_recipe(recipe).sampling)
-    except TypeError as error:
-        raise ModelError(f"the recipe {path}, section sampling: {error}") from error
+    read = read_recipe(recipe)
+    return sampling_in(read.sampling, read.where)
 
 
 def require_jpeg(path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
@@ -24,6 +23,7 @@ from tracker_ros.training.footage import CANVAS, CellReader, Film, detected, fil
 from tracker_ros.training.mot_films import film_of_sequence
 from tracker_ros.training.pictures import Collection
 from tracker_ros.training.recipe import require_words
+from tracker_ros.training.recipe_keys import read_sections
 from tracker_ros.training.session import Session
 from tracker_ros.training.task import read_weights
 from tracker_ros.training.trainer import Trainer
@@ -62,14 +62,14 @@ class FamnetRecipe:
 def read_famnet_recipe(path: Path) -> FamnetRecipe:
     """Read a recipe whose tracker is famnet. Raises ModelError."""
     try:
-        recipe = FamnetRecipe(**yaml.safe_load(path.read_text()))
+        recipe = FamnetRecipe(**read_sections(path, FamnetRecipe))
         if set(recipe.crowds) != {"films", "frames"} or len(recipe.shares) != 3:
             raise ValueError(
                 "crowds needs films and frames, shares one for each of 3 kinds of film"
             )
-    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise ModelError(f"the recipe {path} is not valid: {error}") from error
-    require_words(recipe)
+    require_words(recipe, path)
     return recipe
 
 

@@ -23,10 +23,12 @@ from tracker_ros.training.famnet import (
     train_famnet,
 )
 from tracker_ros.training.footage import CellReader, Film
+from tracker_ros.training.holding_out import hold_out
 from tracker_ros.training.pictures import Collection
 from tracker_ros.training.reading import read_collection
+from tracker_ros.training.recipe_keys import section
 from tracker_ros.training.record import graphs_of, origins, record
-from tracker_ros.training.run import Run, check_machine, section
+from tracker_ros.training.run import Run, check_machine
 from tracker_ros.training.run_lock import alone_in
 from tracker_ros.training.session import Session
 
@@ -51,17 +53,21 @@ def run_famnet(args: argparse.Namespace, recipe_path: Path) -> int:
         )
     folder = args.out or Path("runs") / recipe.name
     names = args.held_out or recipe.held_out
-    network = section(recipe.name, "network", lambda: start_network(recipe, args.backbone))
+    network = section(str(recipe_path), "network", lambda: start_network(recipe, args.backbone))
     told = _told(recipe, names, args)
     run = Run(
         Session(folder, args.resume, args.workers, told), args.device,
         precision=args.precision, seed=args.seed, scale=args.scale,
     )  # fmt: skip
-    trainer = section(recipe.name, "train", lambda: run.trainer(recipe.train))
+    trainer = section(
+        str(recipe_path), "train", lambda: run.trainer(recipe.train, str(recipe_path), "train")
+    )
     check_machine(run)
     with alone_in(folder):
         sequences, held_out = _sequences(args.sequences, recipe)
-        collection, others = _split(read_collection(args.data), names)
+        collection, others = _split(
+            read_collection(args.data), names, bool(args.held_out), recipe_path
+        )
         told["data"] = collection.fingerprint
         reader = CellReader(network.feature.backbone, args.device)
         films = _films(recipe, collection, sequences, reader, args)
@@ -87,9 +93,11 @@ def _told(recipe: FamnetRecipe, held_out: list[str], args: argparse.Namespace) -
     }
 
 
-def _split(collection: Collection, held_out: list[str]) -> tuple[Collection, Collection]:
+def _split(
+    collection: Collection, held_out: list[str], given: bool, recipe: Path
+) -> tuple[Collection, Collection]:
     """What is trained on, and what is not: the tracks named, and the last photographs."""
-    kept, tracks = collection.split(held_out)
+    kept, tracks = hold_out(collection, held_out, given, recipe)
     stills, unlabelled = (
         round(len(pictures) * (1 - HELD_OUT_SHARE)) for pictures in (kept.stills, kept.unlabelled)
     )

@@ -11,8 +11,16 @@ import yaml
 
 from tracker_ros.errors import ModelError
 from tracker_ros.models.reading import NAME
+from tracker_ros.training.recipe_keys import read_sections
 
 RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Respond:
+    """The keys of the section `respond`."""
+
+    weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,13 @@ class Recipe:
     """Values of the tracker, before the held-out tracks improve them."""
     respond: Mapping[str, Any] = field(default_factory=dict)
     """`weight`: of the likeness to a teacher's responses in the loss; without it there is none."""
+    path: str = field(default="", metadata={"told": True})
+    """Its file; no key of it."""
+
+    @property
+    def where(self) -> str:
+        """What it is called where something is wrong in it."""
+        return self.path or f"recipe '{self.name}'"
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -57,36 +72,30 @@ def recipe_path(name: str) -> Path:
 def is_famnet(path: Path) -> bool:
     """Whether a recipe trains FAMNet, which has a form of its own. Raises ModelError."""
     try:
-        return bool(yaml.safe_load(path.read_text())["tracker"] == "famnet")
-    except (yaml.YAMLError, OSError, TypeError, KeyError, ValueError) as error:
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, OSError, ValueError) as error:
         raise ModelError(f"the recipe {path} is not valid: {error}") from error
+    return isinstance(values, Mapping) and values.get("tracker") == "famnet"
 
 
-def require_words(recipe: Any) -> None:
+def require_words(recipe: Any, path: Path) -> None:
     """Raises ModelError for what no model or card can say, before training takes its hours."""
     if not isinstance(recipe.name, str) or not NAME.fullmatch(recipe.name):
         raise ModelError(
-            f"a recipe has the name {recipe.name!r}, which its model would have: letters, digits, "
-            "_, + and - make one"
+            f"{path}: a recipe has the name {recipe.name!r}, which its model would have: letters, "
+            "digits, _, + and - make one"
         )
     for key in ("tracker", "paper", "backbone"):
         if not isinstance(getattr(recipe, key), str):
-            raise ModelError(
-                f"recipe '{recipe.name}': {key} is {getattr(recipe, key)!r}; expected a text"
-            )
+            raise ModelError(f"{path}: {key} is {getattr(recipe, key)!r}; expected a text")
     held_out = recipe.held_out
     if not isinstance(held_out, list) or not all(isinstance(name, str) for name in held_out):
-        raise ModelError(
-            f"recipe '{recipe.name}': held_out is {held_out!r}; expected a list of tracks"
-        )
+        raise ModelError(f"{path}: held_out is {held_out!r}; expected a list of tracks")
 
 
 def read_recipe(name: str) -> Recipe:
     """The recipe of that name, or at that path if it ends in .yaml. Raises ModelError."""
     path = recipe_path(name)
-    try:
-        recipe = Recipe(**yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, TypeError) as error:
-        raise ModelError(f"the recipe {path} is not valid: {error}") from error
-    require_words(recipe)
+    recipe = Recipe(**read_sections(path, Recipe), path=str(path))
+    require_words(recipe, path)
     return recipe

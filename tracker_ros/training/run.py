@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -21,8 +21,9 @@ from tracker_ros.training.distill import distill
 from tracker_ros.training.distributed import is_main
 from tracker_ros.training.pairs import PairBatches
 from tracker_ros.training.pictures import Collection
-from tracker_ros.training.recipe import Recipe
-from tracker_ros.training.sampling import Sampling
+from tracker_ros.training.recipe import Recipe, Respond
+from tracker_ros.training.recipe_keys import require_keys, section
+from tracker_ros.training.sampling import Sampling, sampling_in
 from tracker_ros.training.session import Session
 from tracker_ros.training.task import (
     Batch,
@@ -36,9 +37,10 @@ from tracker_ros.training.tasks import TASKS
 from tracker_ros.training.teacher import TaughtPairs, Teacher, TeacherFiles
 from tracker_ros.training.trainer import Trainer
 
-T = TypeVar("T")
 FINE_TUNING_RATE = 0.1
 """Of the recipe's learning rate: the recipe's own would first undo what the weights have learnt."""
+GIVEN = ("seed", "device")
+"""Fields of `Trainer` that the command line gives."""
 PAIRS_SEED = 1000
 """Added to the seed of the run, so that pairs are not drawn as the crops of distillation are."""
 
@@ -61,8 +63,14 @@ class Run:
     scale: float = 1.0
     """Factor on the number of steps, for a quick try."""
 
-    def trainer(self, values: Mapping[str, Any]) -> Trainer:
-        """The loop of a stage, with this run's seed, device and number of steps."""
+    def trainer(self, values: Mapping[str, Any], recipe: str = "", stage: str = "") -> Trainer:
+        """The loop of a stage, with this run's seed, device and number of steps.
+
+        recipe, stage: its file and section, for what is wrong in the values (ModelError).
+        """
+        values = require_keys(
+            values, Trainer, recipe or "the recipe", stage or "train", without=GIVEN
+        )
         if self.precision is not None:
             values = {**values, "precision": self.precision}
         trainer = Trainer(**values, seed=self.seed, device=self.device)
@@ -78,11 +86,16 @@ class Run:
 
 def task_of(recipe: Recipe) -> Task:
     """The recipe's network with fresh weights. Raises ModelError for a tracker of no recipe."""
+    require_tracker(recipe)
+    return TASKS[recipe.tracker](recipe)
+
+
+def require_tracker(recipe: Recipe) -> None:
+    """Raise ModelError for a tracker that no recipe trains."""
     if recipe.tracker not in TASKS:
         raise ModelError(
             f"recipe '{recipe.name}' trains '{recipe.tracker}'; known are {', '.join(TASKS)}"
         )
-    return TASKS[recipe.tracker](recipe)
 
 
 def check(recipe: Recipe, run: Run) -> None:
@@ -105,27 +118,21 @@ def check_machine(run: Run) -> None:
 
 def check_recipe(recipe: Recipe, run: Run) -> Task:
     """Raise ModelError for what is wrong in the recipe itself; its network, untrained."""
-    name = recipe.name
+    name = recipe.where
+    require_tracker(recipe)
     task = section(name, "network", lambda: task_of(recipe))
+    require_keys(recipe.respond, Respond, name, "respond")
     section(name, "respond", lambda: float(recipe.respond.get("weight", 0)))
-    sampling = section(name, "sampling", lambda: Sampling(**recipe.sampling))
+    sampling = sampling_in(recipe.sampling, recipe.where)
     task.check(sampling)
-    section(name, "distil", lambda: run.trainer(recipe.distil))
-    trainer = section(name, "train", lambda: run.trainer(recipe.train))
-    trainer.require_parts(task.network)
+    section(name, "distil", lambda: run.trainer(recipe.distil, name, "distil"))
+    trainer = section(name, "train", lambda: run.trainer(recipe.train, name, "train"))
+    section(name, "train", lambda: trainer.require_parts(task.network))
     _try(task, sampling, trainer)
-    where = f"recipe '{name}', section tracking"
+    where = f"{name}, section tracking"
     known = PAPERS[recipe.tracker].parameters
     section(name, "tracking", lambda: checked(known, recipe.tracking, where))
     return task
-
-
-def section(recipe: str, name: str, make: Callable[[], T]) -> T:
-    """What `make` makes of a section of a recipe. Raises ModelError for what it cannot take."""
-    try:
-        return make()
-    except (TypeError, LookupError, ValueError, AttributeError, RuntimeError) as error:
-        raise ModelError(f"recipe '{recipe}', section {name}: {error}") from error
 
 
 def _try(task: Task, sampling: Sampling, trainer: Trainer) -> None:
@@ -142,7 +149,7 @@ def _try(task: Task, sampling: Sampling, trainer: Trainer) -> None:
             task.loss(batch, dataclasses.replace(trainer, device="cpu", precision="fp32"))
     except RuntimeError as error:
         raise ModelError(
-            f"recipe '{task.recipe.name}', section sampling: crops of {sides[0]} and {sides[1]} px "
+            f"{task.recipe.where}, section sampling: crops of {sides[0]} and {sides[1]} px "
             f"do not go through the network: {error}"
         ) from error
 
@@ -194,7 +201,7 @@ def train(recipe: Recipe, collection: Collection, run: Run) -> Task:
     trainer = run.trainer(recipe.train)
     # Before distillation: data that do not fit the recipe are refused here.
     data: Dataset[Batch] = PairBatches(
-        collection, Sampling(**recipe.sampling), trainer.batch, run.seed + PAIRS_SEED
+        collection, sampling_in(recipe.sampling, recipe.where), trainer.batch, run.seed + PAIRS_SEED
     )
     if run.distils:
         assert run.teacher is not None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 from tracker_ros.errors import ModelError
+from tracker_ros.training.recipe_keys import require_keys, section
 
 EXEMPLAR = 127
 """Side, in crop pixels, of the square around a target that region "context" shows."""
@@ -140,6 +142,15 @@ class Sampling:
         sides = self.area_factor / 2 if self.region == "area" else self.search_size / EXEMPLAR
         shifted = 1 + 2 * self.shift / self.search_size
         return sides * shifted * math.exp(self.scale + self.scale_spread)
+
+
+def sampling_in(values: Any, recipe: str) -> Sampling:
+    """What the section of a recipe, a file, says. Raises ModelError, naming both."""
+
+    def make() -> Sampling:
+        return Sampling(**require_keys(values, Sampling, recipe, "sampling"))
+
+    return section(recipe, "sampling", make)
 
 
 def _wrong(name: str, value: object, possible: str) -> str:

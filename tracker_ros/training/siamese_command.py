@@ -11,9 +11,10 @@ from tracker_ros.models.card import Card
 from tracker_ros.sot.model import load_model
 from tracker_ros.training.curves import curves_of, draw_curves
 from tracker_ros.training.distributed import is_main
+from tracker_ros.training.holding_out import hold_out, warn_of_one
 from tracker_ros.training.pictures import FrameTrack
 from tracker_ros.training.reading import read_collection
-from tracker_ros.training.recipe import read_recipe
+from tracker_ros.training.recipe import read_recipe, recipe_path
 from tracker_ros.training.record import graphs_of, origins, record
 from tracker_ros.training.run import Run, check, export, train
 from tracker_ros.training.run_lock import alone_in
@@ -46,8 +47,11 @@ def run_siamese(args: argparse.Namespace) -> int:
         args.weights, args.backbone, args.precision, args.seed, args.scale,
     )  # fmt: skip
     check(recipe, plan)
+    path = recipe_path(args.recipe)
     with alone_in(folder):
-        collection, held_out = read_collection(args.data, progress=is_main()).split(names)
+        everything = read_collection(args.data, progress=is_main())
+        collection, held_out = hold_out(everything, names, bool(args.held_out), path)
+        warn_of_one(held_out, bool(args.held_out), path)
         learnt_from["data"] = collection.fingerprint
         task = train(recipe, collection, plan)
         if not is_main():

@@ -97,6 +97,8 @@ def data_set_of(folder: Path) -> DataSet:
         return DataSet(name, "prepared", folder)
     if own_collection.is_collection(folder):
         return DataSet(name, "collection", folder)
+    if not any(folder.iterdir()):
+        raise DataError(f"{folder} is empty; expected data to train on, see docs/training.md")
     raise DataError(
         f"{folder} holds no video.json, no still.json and no unlabelled/*.jpg; for data of another "
         f"format ({', '.join(FORMATS)}) give a declaration (.yaml), as docs/training.md says"

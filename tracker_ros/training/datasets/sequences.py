@@ -8,6 +8,7 @@ GOT-10k. OTB counts pixels from 1; the others are taken as they stand, as pysot 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -68,7 +69,10 @@ def _zero(value: float) -> bool:
 
 def folder(data: DataSet) -> Contents:
     """NAME/{img/*.jpg, groundtruth.txt}: this project's own form."""
-    return _contents(Video(_name(p), p / "img", p / TRUTH_FILE) for p in _sequences(data.root))
+    own = (data.root / TRUTH_FILE).is_file()
+    # Beside the tracks every folder is one, so that a forgotten one is named.
+    paths = _sequences(data.root) if own else _folders(data.root, 1)[1:]
+    return _contents(Video(_name(p), p / "img", p / TRUTH_FILE) for p in paths)
 
 
 def otb(data: DataSet) -> Contents:
@@ -129,7 +133,13 @@ def _contents(videos: Iterable[Video]) -> Contents:
 
 def _load(video: Video, faults: Faults) -> list[TrackRecord]:
     """One track. A line that cannot be understood loses its frame."""
+    if not video.truth.exists() and not video.pictures.exists():
+        raise DataError(
+            f"{video.truth.parent} holds neither {video.pictures.name}/ nor {video.truth.name}; "
+            "put them there, or take the folder away"
+        )
     lines = read_lines(video.truth, "a line x,y,w,h for every picture")
+    _require_no_header(video, lines)
     pictures = _pictures(video, len(lines))
     hidden = _hidden(video, len(lines))
     entries = []
@@ -138,11 +148,43 @@ def _load(video: Video, faults: Faults) -> list[TrackRecord]:
         try:
             values = _values(line, where, video.one_based)
         except DataError as error:
+            _require_sure(pictures, where, video)
             faults.add(Kind.WORDS, str(error))
             continue
         labels = () if values is None or hidden[index] else (Label(values, where),)
         entries.append(Entry(PictureFile(str(picture)), where, labels))
     return [TrackRecord(video.name, tuple(entries), video=str(video.pictures.resolve()))]
+
+
+def _require_no_header(video: Video, lines: list[str]) -> None:
+    """Raises DataError where the first line holds words alone: all boxes would move by one."""
+    words = re.split(r"[,;\s]+", lines[0].strip()) if lines else []
+    if any(words) and not any(map(_is_number, filter(None, words))):
+        raise DataError(
+            f"{video.truth}, line 1 is no box but a header: remove it ('{lines[0].strip()[:60]}')"
+        )
+
+
+def _require_sure(pictures: list[Path], where: str, video: Video) -> None:
+    """Raises DataError where a line that is no box may be one too many.
+
+    It is where pictures are missing before the first or after the last that there is: in between,
+    their numbers say which line is of which.
+    """
+    if not (pictures[0].is_file() and pictures[-1].is_file()):
+        there = sum(picture.is_file() for picture in pictures)
+        raise DataError(
+            f"{where} is no box, and {video.pictures} holds {there} pictures for {len(pictures)} "
+            "lines: take the line out if it is of no picture, or put the missing pictures back"
+        )
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _values(line: str, where: str, one_based: bool) -> tuple[float, ...] | None:

@@ -79,7 +79,8 @@ def survey(
             reports.append(SetReport(data, _weighed(whole, data), licences, contents.reach))
             if only is None and not reports[-1].pictures:
                 holds = FORMATS[data.format].holds
-                whole.faults.add(Kind.EMPTY, f"set '{data.name}': {data.root}; expected {holds}")
+                what = f"{data.root} {_emptiness(data, contents)}; expected {holds}"
+                whole.faults.add(Kind.EMPTY, f"set '{data.name}': {what}")
     return Survey(_told_apart(reports, only or ()))
 
 
@@ -89,6 +90,15 @@ def open_set(data: DataSet) -> Contents:
         return FORMATS[data.format].read(data)
     except OSError as error:
         raise DataError(f"set '{data.name}' cannot be read: {error}") from None
+
+
+def _emptiness(data: DataSet, contents: Contents) -> str:
+    """Why nothing of a set can be used."""
+    if not any(data.root.iterdir()):
+        return "is empty"
+    if not contents.videos and contents.stills is None:
+        return "has no folder of a track"
+    return "has nothing that can be used"
 
 
 def _chosen(
@@ -199,7 +209,8 @@ class _Checker:
         found.seen += 1
         size = self._size(entry.picture)
         if isinstance(size[0], Kind):
-            found.faults.add(size[0], f"{entry.where}: {size[1]}")
+            fix = "; put it back" if size[0] is Kind.MISSING else ""
+            found.faults.add(size[0], f"{entry.where}: {size[1]}{fix}")
         elif entry.stated is not None and tuple(entry.stated) != size:
             found.faults.add(
                 Kind.SIZE,
@@ -210,7 +221,7 @@ class _Checker:
             labels = tuple(
                 self._label(label, size, found)
                 for label in entry.labels
-                if not _complain(label, size, found)
+                if not _complain(label, size, found, frame=frame)
             )
             if frame and len(labels) < len(entry.labels):
                 return None
@@ -248,20 +259,23 @@ class _Checker:
         return label
 
 
-def _complain(label: Label, size: Size, found: Found) -> bool:
+def _complain(label: Label, size: Size, found: Found, *, frame: bool) -> bool:
     """Whether a box cannot be used."""
+    # A line that is taken out of a video would move all boxes after it.
+    fix = "correct it, or " + ("say that the target is absent there" if frame else "take it out")
     box = Box(*label.values)
     shown = f"{label.where}: box {','.join(f'{value:g}' for value in box)}"
     if not all(map(math.isfinite, box)):
-        found.faults.add(Kind.FINITE, f"{shown} holds a value that is no number")
+        found.faults.add(Kind.FINITE, f"{shown} holds a value that is no number; {fix}")
     elif box.w <= 0 or box.h <= 0:
-        found.faults.add(Kind.AREA, f"{shown} has a side of 0 or less")
+        found.faults.add(Kind.AREA, f"{shown} has a side of 0 or less; {fix}")
     elif min(box.w, box.h) < MIN_SIDE:
-        found.faults.add(Kind.SMALL, f"{shown} has a side under {MIN_SIDE:g} px")
+        found.faults.add(Kind.SMALL, f"{shown} has a side under {MIN_SIDE:g} px; {fix}")
     elif box.clipped(*size).area < INSIDE * box.area:
         found.faults.add(
             Kind.OUTSIDE,
-            f"{shown} has less than {INSIDE:.0%} of its area in the {size[0]}x{size[1]} picture",
+            f"{shown} has less than {INSIDE:.0%} of its area in the {size[0]}x{size[1]} picture; "
+            f"{fix}",
         )
     else:
         return False
