@@ -57,7 +57,7 @@ def _collect(env: Mapping[str, str], pool: ThreadPoolExecutor) -> Facts:
     models = pool.submit(look_at_models)
     backend = pool.submit(look_at_backend)
     libraries = {
-        name: get.get(name, future.result, empty.library(name)) for name, future in asked.items()
+        name: get.get(name, future.result, empty.about(name)) for name, future in asked.items()
     }
     device = get.get("GPU", gpu.result, empty.gpu)
     tensorrt = libraries["tensorrt"].version

@@ -199,13 +199,13 @@ class Facts:
     unread: tuple[str, ...] = ()
     """What could not be looked at, and why."""
 
-    def library(self, name: str) -> Library:
-        """A library, an empty one where there is none."""
+    def about(self, name: str) -> Library:
+        """What was found of a library; an empty one where nothing was."""
         return self.libraries.get(name, Library())
 
     def version(self, name: str) -> tuple[int, ...]:
         """Version of a library as numbers; () where it is not there."""
-        return numbers(self.library(name).version)
+        return numbers(self.about(name).version)
 
 
 def numbers(version: str) -> tuple[int, ...]:

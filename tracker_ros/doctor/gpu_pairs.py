@@ -16,26 +16,26 @@ def _unknown_tensorrt(facts: Facts) -> str:
     known = (8, 5) <= version < (9,) or version[0:1] in ((10,), (11,))
     if not version or known:
         return ""
-    told = facts.library("tensorrt").version
+    told = facts.about("tensorrt").version
     return f"TensorRT {told} is none that tracker_ros knows: {', '.join(KNOWN_TENSORRT)}"
 
 
 def _no_fp16_flag(facts: Facts) -> bool:
-    library = facts.library("tensorrt")
+    library = facts.about("tensorrt")
     return facts.version("tensorrt") >= (11,) or library.details.get("fp16_flag") == "no"
 
 
 def _no_onnx(facts: Facts) -> str:
-    if not _no_fp16_flag(facts) or facts.library("onnx").here:
+    if not _no_fp16_flag(facts) or facts.about("onnx").here:
         return ""
-    version = facts.library("tensorrt").version
+    version = facts.about("tensorrt").version
     return f"TensorRT {version} has no FP16 flag, and onnx, which casts a graph, is not here"
 
 
 def _other_fp16(facts: Facts) -> str:
-    if not _no_fp16_flag(facts) or not facts.library("onnx").here:
+    if not _no_fp16_flag(facts) or not facts.about("onnx").here:
         return ""
-    version = facts.library("tensorrt").version
+    version = facts.about("tensorrt").version
     return (
         f"TensorRT {version} has no FP16 flag: tracker_ros casts the graph; a program that asks "
         "for fp16 with that flag gets FP32"
@@ -54,18 +54,18 @@ def _too_new_cuda(facts: Facts, runtimes: dict[str, str]) -> str:
 
 def _driver_and_tensorrt(facts: Facts) -> str:
     runtimes = {}
-    for package in facts.library("tensorrt").packages:
+    for package in facts.about("tensorrt").packages:
         found = re.match(r"tensorrt-cu(\d+) ", package)
         if found is not None:
             runtimes[package] = found[1]
-    bindings = facts.library("cuda-bindings").version
+    bindings = facts.about("cuda-bindings").version
     if bindings:
         runtimes[f"cuda-bindings {bindings}"] = bindings.partition(".")[0]
     return _too_new_cuda(facts, runtimes)
 
 
 def _driver_and_torch(facts: Facts) -> str:
-    torch = facts.library("torch")
+    torch = facts.about("torch")
     cuda = torch.details.get("cuda", "")
     return _too_new_cuda(facts, {f"torch {torch.version}": cuda}) if cuda else ""
 
@@ -78,7 +78,7 @@ def _too_old_gpu(facts: Facts) -> str:
     left_out = sm == (8, 7) and (10, 13) <= version < (10, 14)
     if not dropped and not left_out:
         return ""
-    told = facts.library("tensorrt").version
+    told = facts.about("tensorrt").version
     return f"TensorRT {told} has no code for SM {facts.gpu.sm} ({facts.gpu.name})"
 
 
@@ -87,14 +87,14 @@ def _other_jetpack(facts: Facts) -> str:
     if release is None or not version or version[:2] == numbers(release.tensorrt):
         return ""
     return (
-        f"TensorRT {facts.library('tensorrt').version} on L4T {facts.machine.l4t} (JetPack "
+        f"TensorRT {facts.about('tensorrt').version} on L4T {facts.machine.l4t} (JetPack "
         f"{release.jetpack}), which comes with {release.tensorrt}"
     )
 
 
 def _hidden_tensorrt(facts: Facts) -> str:
     theirs = [f"{n} {v}" for n, v in facts.machine.packages.items() if "libnvinfer" in n]
-    if facts.library("tensorrt").here or not theirs:
+    if facts.about("tensorrt").here or not theirs:
         return ""
     seen = "this virtual environment does not see" if facts.python.venv else "Python has none of"
     return f"{seen} the system's TensorRT ({theirs[0]})"
@@ -107,7 +107,7 @@ def _show_tensorrt(facts: Facts) -> str:
 
 
 def _torch_without_cuda(facts: Facts) -> str:
-    torch = facts.library("torch")
+    torch = facts.about("torch")
     if not facts.machine.jetson or not torch.version or torch.trouble or torch.details.get("cuda"):
         return ""
     return f"torch {torch.version} on {facts.machine.jetson} was built without CUDA"

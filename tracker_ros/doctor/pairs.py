@@ -22,13 +22,13 @@ def _built_for_numpy_1(facts: Facts, names: tuple[str, ...]) -> str:
     numpy = facts.version("numpy")
     bad = []
     for name in names:
-        library = facts.library(name)
+        library = facts.about(name)
         too_old = numpy >= (2,) and () < facts.version(name) < NUMPY_2.get(name, ())
         if library.clash or too_old:
             bad.append(f"{name} {library.version}".strip())
     if not bad:
         return ""
-    return f"numpy {facts.library('numpy').version} with {', '.join(bad)}: built for another numpy"
+    return f"numpy {facts.about('numpy').version} with {', '.join(bad)}: built for another numpy"
 
 
 def _needed_clash(facts: Facts) -> str:
@@ -40,10 +40,10 @@ def _torch_clash(facts: Facts) -> str:
 
 
 def _cv_bridge_clash(facts: Facts) -> str:
-    bridge = facts.library("cv_bridge")
+    bridge = facts.about("cv_bridge")
     if facts.version("numpy") < (2,) or not (bridge.clash or bridge.trouble):
         return ""
-    numpy = facts.library("numpy").version
+    numpy = facts.about("numpy").version
     return (
         f"cv_bridge {bridge.version} cannot be imported with numpy {numpy}; tracker_ros does not "
         "use it, other nodes may"
@@ -53,8 +53,8 @@ def _cv_bridge_clash(facts: Facts) -> str:
 def _tensorrt_bool(facts: Facts) -> str:
     if () < facts.version("tensorrt") < (8, 6) and facts.version("numpy") >= (1, 24):
         return (
-            f"TensorRT {facts.library('tensorrt').version} with numpy "
-            f"{facts.library('numpy').version}: tensorrt.nptype() fails on np.bool; tracker_ros "
+            f"TensorRT {facts.about('tensorrt').version} with numpy "
+            f"{facts.about('numpy').version}: tensorrt.nptype() fails on np.bool; tracker_ros "
             "does not call it, other programs do"
         )
     return ""
@@ -65,7 +65,7 @@ def _tensorrt_bool(facts: Facts) -> str:
 
 def _several(facts: Facts, name: str) -> str:
     """The packages of one folder that bring the same module."""
-    library = facts.library(name)
+    library = facts.about(name)
     by_folder: dict[str, list[str]] = {}
     for package, folder in zip(library.packages, library.folders, strict=True):
         by_folder.setdefault(folder, []).append(package)
@@ -85,7 +85,7 @@ def _several_onnxruntimes(facts: Facts) -> str:
 def _opencv_5(facts: Facts) -> str:
     if facts.version("cv2") < (5,):
         return ""
-    version = facts.library("cv2").version
+    version = facts.about("cv2").version
     return f"OpenCV {version} numbers its array types anew: cv_bridge breaks, we are tried with 4"
 
 

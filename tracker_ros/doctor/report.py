@@ -119,7 +119,7 @@ def _python(facts: Facts) -> Rows:
 
 def _libraries(facts: Facts) -> Rows:
     for name, title in TITLES.items():
-        library = facts.library(name)
+        library = facts.about(name)
         if library.here or name != "cv_bridge":
             yield title, _library(library, title)
 
@@ -147,13 +147,13 @@ def _ros(facts: Facts) -> Rows:
         "distribution",
         _joined(ros.distribution, f"for Python {ros.python}" if ros.python else ""),
     )
-    rclpy = facts.library("rclpy")
+    rclpy = facts.about("rclpy")
     yield "rclpy", _library(rclpy, "rclpy")
     asked = f"RMW_IMPLEMENTATION={ros.rmw_asked}" if ros.rmw_asked else ""
     there = f"installed: {', '.join(ros.rmws)}" if ros.rmws else ""
     yield "middleware", _joined(ros.rmw, asked, there)
     yield "vision_msgs", ros.vision_msgs
-    messages = facts.library("interfaces")
+    messages = facts.about("interfaces")
     yield "our messages", messages.trouble or messages.details.get("messages", "")
     domain = ros.domain_id or "not set, which is 0"
     yield "ROS_DOMAIN_ID", _joined(domain, f"discovery: {ros.discovery}" if ros.discovery else "")

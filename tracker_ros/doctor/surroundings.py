@@ -25,18 +25,18 @@ OPTIONAL = ("tensorrt", "torch")
 
 
 def _lacks(facts: Facts) -> str:
-    absent = [name for name in INSTALL if not facts.library(name).here]
+    absent = [name for name in INSTALL if not facts.about(name).here]
     return f"this Python has no {', no '.join(absent)}" if absent else ""
 
 
 def _install_them(facts: Facts) -> str:
-    commands = [command for name, command in INSTALL.items() if not facts.library(name).here]
+    commands = [command for name, command in INSTALL.items() if not facts.about(name).here]
     return " ".join([commands[0], *(command.split(" ", 2)[2] for command in commands[1:])])
 
 
 def _fails(facts: Facts, names: tuple[str, ...]) -> str:
     """Those that are there and cannot be imported; a clash with numpy has a rule of its own."""
-    broken = [(name, facts.library(name)) for name in names]
+    broken = [(name, facts.about(name)) for name in names]
     return "; ".join(
         f"{name} {library.version} cannot be imported: {library.trouble}".replace("  ", " ")
         for name, library in broken

@@ -17,7 +17,7 @@ FREE_DOMAINS = (range(102), range(215, 233))
 
 
 def _no_ros(facts: Facts) -> str:
-    if facts.ros.distribution or facts.library("rclpy").here:
+    if facts.ros.distribution or facts.about("rclpy").here:
         return ""
     return "no ROS 2 in this shell: nodes do not start here; eval, replay, bench and models do"
 
@@ -30,7 +30,7 @@ def _other_python(facts: Facts) -> str:
 
 
 def _rclpy(facts: Facts) -> str:
-    library = facts.library("rclpy")
+    library = facts.about("rclpy")
     if _no_ros(facts) or _other_python(facts) or _rmw(facts) or library.clash:
         return ""
     if not library.here:
@@ -39,7 +39,7 @@ def _rclpy(facts: Facts) -> str:
 
 
 def _interfaces(facts: Facts) -> str:
-    library = facts.library("interfaces")
+    library = facts.about("interfaces")
     earlier = _no_ros(facts) or _other_python(facts) or _rclpy(facts)
     if earlier or not library.trouble or library.clash:
         return ""
