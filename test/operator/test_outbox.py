@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed: pip install 'aiohttp>=3.8'")
 
-from tracker_ros.operator.outbox import MAX_ANSWERS, MAX_IN_FLIGHT, Outbox
+from tracker_ros.operator.outbox import BEHIND, MAX_ANSWERS, MAX_IN_FLIGHT, Outbox
 from tracker_ros.operator.pictures import Picture
 
 
@@ -128,6 +128,38 @@ def test_where_a_picture_takes_long_only_one_is_on_the_way(
             assert await all_of(outbox) == ([2] if stamp == 2 else [])
         outbox.shown(2)
         assert await all_of(outbox) == [3]
+
+    run(work())
+
+
+def test_behind_a_picture_that_takes_long_go_few_states_until_it_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tracker_ros.operator.outbox.SLOW", 0.02)
+
+    async def work() -> None:
+        outbox, text = Outbox(), "x" * 1000
+
+        async def sent_of(count: int) -> int:
+            """States that are sent of so many that come one after the other."""
+            sent = 0
+            for _ in range(count):
+                outbox.state("status", text)
+                sent += len([one for one in await all_of(outbox) if one == text])
+            return sent
+
+        outbox.picture(picture(1))
+        assert await all_of(outbox) == [1]
+        await asyncio.sleep(0.05)
+        few = BEHIND // 1000 + 1
+        assert await sent_of(3 * few) == few
+        assert outbox.answer("an answer") and await all_of(outbox) == ["an answer"]
+        outbox.picture(picture(2))
+        assert outbox.shown(1)
+        assert await all_of(outbox) == [2, text], "the newest of what waited goes behind the next"
+        assert await sent_of(3 * few) == few - 1
+        assert outbox.shown(2)
+        assert await sent_of(3 * few) == 3 * few, "no picture is on its way"
 
     run(work())
 

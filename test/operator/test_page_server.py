@@ -65,10 +65,15 @@ def test_a_page_that_shows_nothing_gets_no_third_picture_and_then_the_newest(
             served.server.show(Picture("/image", stamp, str(stamp).encode()))
             await asyncio.sleep(0.002)
         assert [await page.receive_bytes() for _ in range(2)] == [b"1", b"2"]
+        # A page says again what it watches whenever the topics change: no reason to send more.
+        said = len(served.robot.watched)
+        await page.send_json({"type": "watch", "topic": "/image"})
+        await until(lambda: len(served.robot.watched) > said)
+        served.server.show(Picture("/image", 50, b"50"))
         with pytest.raises(asyncio.TimeoutError):
             await page.receive(0.1)
         await page.send_json({"type": "shown", "stamp": "2"})
-        assert await page.receive_bytes() == b"49"
+        assert await page.receive_bytes() == b"50"
 
     served.run(work)
 

@@ -2,7 +2,8 @@
 
 A page on a slow link falls behind by what it never gets, not by seconds: of pictures and of each
 kind of state only the newest waits, states and pictures take turns, and a picture is sent when the
-page has shown those before it but one.
+page has shown those before it but one. Behind a picture that takes long go few states: what they
+would fill the buffers of the link with goes before the next picture.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ MAX_IN_FLIGHT = 2
 SLOW = 1.0
 """Seconds from sending a picture to hearing that it is shown; after more there is only one at a
 time."""
+BEHIND = 8 << 10
+"""Characters of states that may follow such a picture before it is shown."""
 MAX_ANSWERS = 64
 """Answers that wait; a page that reads none of so many is gone."""
 
@@ -30,9 +33,12 @@ class Outbox:
         self._picture: Picture | None = None
         self._sent: deque[tuple[int, float]] = deque()
         """Stamps of pictures that have not been shown yet, and when they were sent."""
-        self._slow = False
+        self._was_slow = False
+        """Whether the picture that was shown last took long."""
         self._turns = 0
         """States that go before a picture that waits."""
+        self._behind = 0
+        """Characters of states since the last picture was sent."""
         self._something = asyncio.Event()
 
     def answer(self, text: str) -> bool:
@@ -65,7 +71,7 @@ class Outbox:
         sent, when = self._sent.popleft()
         while sent != stamp:
             sent, when = self._sent.popleft()
-        self._slow = asyncio.get_running_loop().time() - when > SLOW
+        self._was_slow = asyncio.get_running_loop().time() - when > SLOW
         self._something.set()
         return True
 
@@ -74,14 +80,24 @@ class Outbox:
         while True:
             if self._answers:
                 return self._answers.popleft()
-            may_send = len(self._sent) < (1 if self._slow else MAX_IN_FLIGHT)
+            slow = self._is_slow()
+            may_send = len(self._sent) < (1 if slow else MAX_IN_FLIGHT)
             picture = self._picture if may_send else None
-            if self._states and (self._turns > 0 or picture is None):
+            held = slow and self._sent and self._behind >= BEHIND
+            if self._states and not held and (self._turns > 0 or picture is None):
                 self._turns -= 1
-                return self._states.pop(next(iter(self._states)))
+                text = self._states.pop(next(iter(self._states)))
+                self._behind += len(text)
+                return text
             if picture is not None:
-                self._picture, self._turns = None, max(len(self._states), 1)
-                self._sent.append((picture.stamp, asyncio.get_running_loop().time()))
+                now = asyncio.get_running_loop().time()
+                self._picture, self._turns, self._behind = None, max(len(self._states), 1), 0
+                self._sent.append((picture.stamp, now))
                 return picture
             self._something.clear()
             await self._something.wait()
+
+    def _is_slow(self) -> bool:
+        """Whether the picture that was shown last took long, or the one on its way does."""
+        now = asyncio.get_running_loop().time()
+        return self._was_slow or (bool(self._sent) and now - self._sent[0][1] > SLOW)

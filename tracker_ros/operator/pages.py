@@ -151,8 +151,9 @@ class Page:
             told = {"type": "trouble", "message": f"no image topic {topic}"}
             self.outbox.state("trouble", words(told))
             topic = ""
+        if topic != self.topic:  # else those that are on their way still count
+            self.outbox.forget_pictures()
         self.topic = topic
-        self.outbox.forget_pictures()
         self._server.watched()
 
     def _do(self, request: Request) -> None:
