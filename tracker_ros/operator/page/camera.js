@@ -33,6 +33,11 @@ export class Camera {
     this._silence = SILENCE; // ms that are too long
   }
 
+  /** ms in which nothing need be heard: where a picture travels for long, states wait behind it. */
+  get patience() {
+    return this._silence;
+  }
+
   /** @param {string} topic @param {boolean} watching whether pictures are wanted now */
   watch(topic, watching) {
     if (topic !== this.topic) {

@@ -22,7 +22,6 @@ import { View } from "./view.js";
 import { fields, readFound, readPicture, readStatus, stampOf, text } from "./wire.js";
 
 const SECOND = 1000;
-const SILENCE = 3000; // ms without a status, of which one a second comes at least
 
 const stage = byId("stage");
 const messages = new Messages(byId("bar"), byId("log"));
@@ -205,12 +204,12 @@ function aside() {
   const silent = performance.now() - heardAt;
   const words =
     now.connection !== "open" ? ""
-    : silent > SILENCE ? `Nothing heard of the tracker for ${duration(silent)}.`
+    : silent > camera.patience ? `Nothing heard of the tracker for ${duration(silent)}.`
     : other ? `To look at only. What is tracked is in ${other}.`
     : paused ? "Tracking is paused."
     : "";
   write(byId("other"), words);
-  announcer.changed("tracker", silent > SILENCE && words ? "Nothing is heard of the tracker." : words);
+  announcer.changed("tracker", silent > camera.patience && words ? "Nothing is heard of the tracker." : words);
   byId("other").hidden = !words;
 }
 
@@ -270,7 +269,7 @@ setInterval(() => {
   if (now.connection === "open") camera.look();
   notice();
   aside();
-  if (now.connection === "lost" || performance.now() - heardAt > SILENCE) {
+  if (now.connection === "lost" || performance.now() - heardAt > camera.patience) {
     targets.silence();
     panel.take(null);
   }
