@@ -35,6 +35,7 @@ PICTURE = os.environ.get("TRACKER_ROS_PICTURE", "")
 PAGE = ["operator", "--ros-args", "-r", "detections:=/detector/detections", "-p"]
 SOT = ["sot", "--ros-args", "-p", "threads:=1", "-r", "detections:=/mot/tracks"]
 SOT += ["-p", "tracker:=siamrpnpp"]  # a browser without a GPU takes the rest of two cores
+SOT += ["-p", "history_frames:=150"]  # as docs/operator.md advises who draws with the keys
 Start = Callable[..., RosProcess]
 STAMP = "document.getElementById('picture').dataset.stamp"
 HELD = "document.getElementById('stage').dataset.held"
