@@ -49,7 +49,7 @@ def load_with_progress(
     """Load the model `name`, calling `tell` every second. Raises ModelError.
 
     load: is given what to tell how far a build of engines is. wanted: whether anybody still waits;
-    where not, GivenUpError is raised within a second, and the loading goes on alone.
+    where not, GivenUpError is raised at once, and the loading goes on alone.
     """
     outcome: list[T | Exception] = []
     loading = Loading(name)
@@ -60,13 +60,15 @@ def load_with_progress(
         except Exception as error:  # raised again on the caller's thread
             outcome.append(error)
 
-    thread = in_background("loading", run)
+    background = in_background("loading", run)
+    told = time.monotonic()
     try:
-        while thread.is_alive():
-            thread.join(1.0)
+        while not background.ended:
+            background.wait(0.1)
             if not wanted():
                 raise GivenUpError(f"loading {name} was given up")
-            if thread.is_alive():
+            if not background.ended and time.monotonic() - told >= 1.0:
+                told = time.monotonic()
                 tell(loading.words)
     finally:
         loading.give_up()

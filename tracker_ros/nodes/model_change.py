@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from tracker_ros.engines.build import Tell
-from tracker_ros.nodes.background import in_background
+from tracker_ros.nodes.background import Background, in_background
 from tracker_ros.nodes.loading import Loading
 from tracker_ros.nodes.process import InvalidHandle, RCLError
 
@@ -20,13 +19,13 @@ class ModelChange:
         """done: is called on the executor's thread with the model's name and what went wrong."""
         self._done = done
         self._guard = node.create_guard_condition(self._on_guard)
-        self._thread: threading.Thread | None = None
+        self._work: Background | None = None
         self._loading, self._error = Loading(""), None  # type: Loading, Exception | None
 
     @property
     def busy(self) -> bool:
         """Whether a change is under way."""
-        return self._thread is not None
+        return self._work is not None
 
     @property
     def words(self) -> str:
@@ -46,15 +45,15 @@ class ModelChange:
                 self._guard.trigger()
 
         self._loading, self._error = loading, None
-        self._thread = in_background("model change", run)
+        self._work = in_background("model change", run)
 
     def give_up(self) -> None:
         """Nobody waits for the change any more; it ends with GivenUpError where it can."""
         self._loading.give_up()
 
     def _on_guard(self) -> None:
-        if self._thread is None:
+        if self._work is None:
             return
-        self._thread.join()
-        self._thread = None
+        self._work.wait()
+        self._work = None
         self._done(self._loading.name, self._error)

@@ -80,19 +80,19 @@ class _Interrupt:
     """What a SIGINT does in Python, beside rclpy's own handler, which ends every spin.
 
     A KeyboardInterrupt may come up in the middle of any callback, and of what rclpy does in C++:
-    then it is a TypeError about a value that could not be converted. While a node spins nothing
-    is raised, unless the user asks again because a callback does not come to its end.
+    then it is a TypeError about a value that could not be converted. Where `quiet`, nothing is
+    raised, unless the user asks again because what runs does not come to its end.
     """
 
     def __init__(self) -> None:
-        self.spins = False
+        self.quiet = False
         self._asked: float | None = None
 
     def __call__(self, number: int, frame: object) -> None:
         now = time.monotonic()
         if self._asked is None:
             self._asked = now
-        if not self.spins or now - self._asked > _ASKED_AGAIN:
+        if not self.quiet or now - self._asked > _ASKED_AGAIN:
             raise KeyboardInterrupt
 
 
@@ -100,8 +100,11 @@ _interrupt = _Interrupt()
 
 
 def interrupt_between_callbacks() -> None:
-    """From here on the first SIGINT ends a spin between two callbacks; for after `start_ros`."""
-    _interrupt.spins = True
+    """From here on the first SIGINT only shuts ROS down; for after `start_ros`.
+
+    That ends a spin between two callbacks, and what else asks whether its context is `ok`.
+    """
+    _interrupt.quiet = True
 
 
 def start_ros(arguments: list[str] | None) -> None:
@@ -134,6 +137,7 @@ def _run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
     except ParameterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    interrupt_between_callbacks()
     node = None
     try:
         executor = SingleThreadedExecutor()
@@ -144,14 +148,13 @@ def _run_node(create: Callable[[], Any], arguments: list[str] | None) -> int:
             return 1 if rclpy.ok() else 0
         node = made
         executor.add_node(node)
-        interrupt_between_callbacks()
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except (RCLError, InvalidHandle, NotInitializedException):
         if rclpy.ok():
             raise
-        return 0  # SIGTERM came while the node was being made
+        return 0  # a signal came while the node was being made
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:

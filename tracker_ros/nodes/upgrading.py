@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from tracker_ros.engines.build import Tell
+from tracker_ros.engines.upgrade import GivenUpError
 from tracker_ros.errors import ModelError
 from tracker_ros.nodes.engine_change import EngineChange, Upgradable
 from tracker_ros.nodes.lifecycle import transition
@@ -58,11 +59,11 @@ class UpgradingNode(WatchingNode[P, M, W], ABC, Generic[P, M, W]):
             engines = dataclasses.replace(engines, backend=TENSORRT)
             asked = dataclasses.replace(parameters, engines=engines)
             model = self._load(asked, lambda words: log.info(words, throttle_duration_sec=5.0))
+        except (GivenUpError, KeyboardInterrupt):
+            log.error("build_only: interrupted before the engines were built")
+            return 1
         except ModelError as error:
             log.error(f"build_only: {error}")
-            return 1
-        except KeyboardInterrupt:
-            log.error("build_only: interrupted before the engines were built")
             return 1
         if not model.parts:
             log.info(f"build_only: {model.tracker} has no networks: nothing is built")
