@@ -145,14 +145,14 @@ def test_connections_that_say_nothing_are_closed(served: Served) -> None:
 def test_a_socket_that_only_pings_is_closed_and_counts_for_nothing(served: Served) -> None:
     async def work(session: aiohttp.ClientSession) -> None:
         socket = await session.ws_connect("/socket", autoping=False)
-        began = time.monotonic()
-        while time.monotonic() - began < 5 and not socket.closed:
+        until = time.monotonic() + 10
+        reason = ""
+        while not reason and time.monotonic() < until:
             await socket.ping()
             told = await socket.receive()
             if told.type is aiohttp.WSMsgType.TEXT:
-                assert "no hello" in json.loads(told.data)["reason"]
-                break
-        assert time.monotonic() - began < 2
+                reason = json.loads(told.data)["reason"]
+        assert "no hello" in reason
         assert all(pages == 0 for _, pages in served.robot.watched)
 
     served.run(work)
