@@ -66,7 +66,9 @@ class Robot:
         status: list[Any] = ros.collect(TrackerStatus, "/sot/status", RELIABLE)
         self.film()
         # What the page shows from now on is in the tracker's history.
-        ros.wait_until(lambda: status and status[-1].frames_received > 10, 40, "images")
+        ros.wait_until(
+            lambda: self.truth and status and status[-1].frames_received > 10, 40, "images"
+        )
 
     def _on_truth(self, array: Detection2DArray) -> None:
         """Every second image has an identity, too."""
@@ -201,7 +203,8 @@ def test_a_box_is_made_and_followed_with_the_keys_on_a_picture_that_stands_still
     browser.press("ArrowDown")
     browser.press("ArrowLeft")
     browser.press("ArrowRight", shift=True)
-    robot.ros.wait_until(lambda: max(robot.truth) > int(stamp) + 500_000_000, what="more images")
+    later = int(stamp) + 500_000_000
+    robot.ros.wait_until(lambda: max(robot.truth, default=0) > later, what="more images")
     assert browser.run(STAMP) == stamp
     browser.press("Enter")
     asked, box = robot.next_request()
