@@ -41,7 +41,7 @@ class Background:
         """Wait for its end, at most so many seconds; a KeyboardInterrupt may end the wait.
 
         Not with Thread.join: up to Python 3.12 one that is interrupted takes the thread for ended,
-        and the interpreter aborts under it.
+        and `leave` would not know of it.
         """
         self._ended.wait(timeout)
 
